@@ -1,0 +1,51 @@
+"""What the activity log says of each event. The names are stable; the texts are translated."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+EVENTS: dict[str, str | Promise] = {
+    "account.created": _("Account created"),
+    "account.settings_changed": _("Account settings changed"),
+    "member.added": _("Member added"),
+    "member.role_changed": _("Member's role changed"),
+    "member.removed": _("Member removed"),
+    "support.opened": _("Support staff opened the account"),
+    "group.created": _("List created"),
+    "group.settings_changed": _("List settings changed"),
+    "group.deletion_requested": _("List deletion asked for"),
+    "group.deletion_undone": _("List deletion undone"),
+    "group.deletion_failed": _("List deletion stopped"),
+    "group.deleted": _("List deleted"),
+    "group.revived": _("Deleted list brought back"),
+    "group.exported": _("List downloaded"),
+    "attribute.created": _("Field created"),
+    "attribute.deleted": _("Field deleted"),
+    "recipient.added": _("Recipient added"),
+    "recipient.changed": _("Recipient changed"),
+    "recipient.removed": _("Recipient removed"),
+    "blocklist.added": _("Address blocked"),
+    "blocklist.removed": _("Address unblocked"),
+    "import.confirmed": _("Import started"),
+    "import.done": _("Import done"),
+    "import.failed": _("Import stopped"),
+    "import.cancelled": _("Import cancelled"),
+    "restore.confirmed": _("Restore started"),
+    "restore.done": _("Restore done"),
+    "restore.failed": _("Restore stopped"),
+    "restore.cancelled": _("Restore cancelled"),
+    "consent.reactivated": _("Unsubscribed people made active again"),
+    "backup.made": _("Backup made"),
+    "backup.failed": _("Backup failed"),
+    "backup.skipped": _("Change without a backup"),
+    "backup.verified": _("Backup verified"),
+    "backup.damaged": _("Backup found damaged"),
+    "backup.downloaded": _("Backup downloaded"),
+    "backup.viewed": _("Backup viewed"),
+    "backup.compared": _("Backup compared"),
+    "backup.pinned": _("Backup kept for good"),
+    "backup.unpinned": _("Backup no longer kept for good"),
+    "backup.deleted": _("Backup deleted"),
+    "backup.purged": _("Old backups removed"),
+}

@@ -1,0 +1,12 @@
+"""What the recipients app tells others. Sent inside the transaction; receivers may raise to stop it."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+# Provides: change (Change, being confirmed), job (the Job that will apply it), after (Job or None: the
+# job of the group's change before this one). Sent with `send`: a receiver's refusal stops the change.
+change_requested = Signal()
+
+# Provides: group (Group), change (Change or None), actor (Actor).
+group_changed = Signal()
