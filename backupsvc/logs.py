@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 
 # Addresses can slip in by an exception of a library ("Key (email)=(…) already exists").
-ADDRESS = re.compile(r"[^\s@<>()\"',;=]+@[^\s@<>()\"',;=]+")
+ADDRESS = re.compile(r"[^\s@<>()\"',;=]+@[^\s@<>()\"',;=]+\.[^\s@<>()\"',;=]+")
 # What a record carries by itself; everything else came in by `extra=`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

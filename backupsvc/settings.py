@@ -129,7 +129,7 @@ CACHES: dict[str, Any] = {
 
 # --- Queue: a message is a doorbell, the database decides (docs: how work flows) -----------------
 QUEUE_DIR = DATA_DIR / "queue"
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://localhost")
 CELERY_QUEUES = ("snapshot", "change", "maintenance")
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
@@ -139,6 +139,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 # No result backend: progress and outcome are columns of the job.
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = None
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SOFT_TIME_LIMIT = 1500

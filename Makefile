@@ -1,0 +1,54 @@
+# Everything a person types. `make help` lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test check format messages clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .venv/.installed ## Set up what is missing and run everything on http://127.0.0.1:8000 (PORT, HOST, DATA_DIR)
+	@$(BIN)/python -m backupsvc.launch
+
+setup: .venv/.installed ## Set up without starting anything (production: then start web, worker and beat)
+	@$(BIN)/python -m backupsvc.launch.assets
+	@$(BIN)/python -m backupsvc.launch.messages
+	@$(BIN)/python manage.py prepare --no-demo
+
+test: .venv/.tests-installed ## Run all tests, on SQLite and, where there is one, on PostgreSQL with Redis
+	@$(BIN)/python -m tests
+
+check: .venv/.tests-installed ## Style, types, floors, templates, migrations, translations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/djlint --quiet --check --lint templates
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m backupsvc.launch.messages --check
+
+format: .venv/.tests-installed ## Put code and templates into their one form
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+	-$(BIN)/djlint --quiet --reformat templates
+
+messages: .venv/.installed ## Collect the texts to translate into locale/ (needs gettext)
+	$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap --add-location=file
+
+clean: ## Remove what was installed and made; your data in var/ stay
+	rm -rf .venv node_modules static/vendor staticfiles .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find locale -name '*.mo' -delete
+
+.venv/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	@echo "Installing Python packages into .venv …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.tests-installed: tests/requirements.txt .venv/.installed
+	@echo "Installing what the tests need …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@$(BIN)/python -m backupsvc.launch.assets --tests
+	@touch $@
