@@ -76,20 +76,11 @@ def test_a_line_that_nobody_could_have_written_is_refused(line: bytes) -> None:
 
 @pytest.mark.parametrize("bad", [b"a\xff\tb", b"a\rb\tc", b"a\0\tb", b"a\\q\tb", b"a", b"a\tb\tc", b""])
 def test_a_broken_row_is_named_by_its_line_and_the_rows_before_it_are_given(bad: bytes) -> None:
-    given_rows: list[list[str | None]] = []
+    stream = rows([b"1\tx\n2\ty\n", bad + b"\n4\tz\n"], columns=2)
+    assert [next(stream), next(stream)] == [["1", "x"], ["2", "y"]]
     with pytest.raises(RowBroken) as refused:
-        given_rows.extend(iter_into(given_rows, rows([b"1\tx\n2\ty\n", bad + b"\n4\tz\n"], columns=2)))
+        next(stream)
     assert refused.value.params["line"] == 3
-    assert given_rows == [["1", "x"], ["2", "y"]]
-
-
-def iter_into(
-    target: list[list[str | None]], source: Iterator[list[str | None]]
-) -> Iterator[list[str | None]]:
-    """Fill `target` while the rows come, so that it holds what came before an error."""
-    for row in source:
-        target.append(row)
-    yield from ()
 
 
 def test_a_last_line_without_its_end_is_refused() -> None:
