@@ -1,0 +1,230 @@
+"""Which column of a file goes where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections import abc
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from backupsvc.errors import Refusal
+from recipients.imports.columns import FIELDS, SIGNUP_FIELDS, field_of, idea_of, is_own_header, normalized
+from recipients.imports.records import ADDRESS
+from recipients.values import SAFE_MARKER, check_text
+
+MOST_ATTRIBUTES = 45
+LONGEST_NAME = 100
+ATTRIBUTE = "attribute:"
+
+AttributeType = Literal["text", "number", "gender", "date"]
+
+
+@dataclass(frozen=True)
+class AttributeSpec:
+    """An attribute's name and the type of its values."""
+
+    name: str
+    type: AttributeType
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """`columns` has a target for each column of the file: "" (ignored), a field, or "attribute:NAME".
+
+    `fixed` are targets that get one value for all rows; `new` are the attributes to be made.
+    """
+
+    columns: tuple[str, ...]
+    fixed: tuple[tuple[str, str], ...] = ()
+    new: tuple[AttributeSpec, ...] = ()
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """Everything this mapping writes to."""
+        return frozenset(target for target in (*self.columns, *(name for name, _ in self.fixed)) if target)
+
+    def to_json(self) -> dict[str, Any]:
+        """The mapping as a plain dict, to be stored."""
+        return {"columns": list(self.columns), "fixed": [list(pair) for pair in self.fixed],
+                "new": [asdict(spec) for spec in self.new]}  # fmt: skip
+
+    @classmethod
+    def from_json(cls, stored: abc.Mapping[str, Any]) -> Mapping:
+        """The mapping that `to_json` stored."""
+        return cls(
+            columns=tuple(stored["columns"]),
+            fixed=tuple((target, value) for target, value in stored.get("fixed", ())),
+            new=tuple(AttributeSpec(**spec) for spec in stored.get("new", ())),
+        )
+
+
+def suggest(
+    headers: Sequence[str],
+    *,
+    samples: Sequence[Sequence[str]],
+    attributes: Sequence[AttributeSpec],
+    create_missing: bool = False,
+) -> Mapping:
+    """The mapping the headers speak for; a column of addresses is the email when no header says so.
+
+    With `create_missing` each header that means nothing we know becomes a new text attribute.
+    """
+    columns = [""] * len(headers)
+    taken: set[str] = set()
+
+    def take(index: int, target: str) -> None:
+        if not columns[index] and target not in taken:
+            columns[index] = target
+            taken.add(target)
+
+    is_own = is_own_header(headers)
+    for index, header in enumerate(headers):
+        if header in FIELDS and (is_own or not _is_attribute(header, attributes=attributes)):
+            take(index, header)
+    names = {normalized(spec.name): spec.name for spec in attributes}
+    for index, header in enumerate(headers):
+        if name := names.get(normalized(header)):
+            take(index, ATTRIBUTE + name)
+    if not is_own:
+        _suggest_by_meaning(headers, samples=samples, attributes=attributes, take=take)
+    new = _new_attributes(headers, columns=columns, attributes=attributes) if create_missing else {}
+    for index, spec in new.items():
+        columns[index] = ATTRIBUTE + spec.name
+    return Mapping(columns=tuple(columns), new=tuple(new.values()))
+
+
+def _is_attribute(header: str, *, attributes: Sequence[AttributeSpec]) -> bool:
+    return any(spec.name == header for spec in attributes)
+
+
+def _suggest_by_meaning(
+    headers: Sequence[str],
+    *,
+    samples: Sequence[Sequence[str]],
+    attributes: Sequence[AttributeSpec],
+    take: abc.Callable[[int, str], None],
+) -> None:
+    found = [(index, field_of(header)) for index, header in enumerate(headers)]
+    ranked = sorted((field[1], index, field[0]) for index, field in found if field)
+    shares = [_address_share(index, samples=samples) for index in range(len(headers))]
+    by_addresses = sorted(range(len(headers)), key=lambda index: -shares[index])
+    # A column named for the email that holds none (a template's leftover) yields to one that does.
+    for rank_of_share in (True, False):
+        for _, index, field in ranked:
+            if field == "email" and (shares[index] >= 0.5) == rank_of_share:
+                if not rank_of_share and shares and shares[by_addresses[0]] >= 0.5:
+                    continue
+                take(index, "email")
+    if by_addresses and shares[by_addresses[0]] >= 0.5:
+        take(by_addresses[0], "email")
+    for _, index, field in ranked:
+        take(index, field)
+    ideas = {idea: spec.name for spec in reversed(attributes) if (idea := idea_of(spec.name))}
+    for index, header in enumerate(headers):
+        if name := ideas.get(idea_of(header) or ""):
+            take(index, ATTRIBUTE + name)
+
+
+def _address_share(index: int, *, samples: Sequence[Sequence[str]]) -> float:
+    cells = [row[index] for row in samples if index < len(row) and row[index].strip()]
+    return sum(bool(ADDRESS.search(cell)) for cell in cells) / len(cells) if cells else 0.0
+
+
+def _new_attributes(
+    headers: Sequence[str], *, columns: Sequence[str], attributes: Sequence[AttributeSpec]
+) -> dict[int, AttributeSpec]:
+    known = {spec.name.casefold() for spec in attributes} | set(FIELDS)
+    new = {}
+    for index, header in enumerate(headers):
+        is_marker = header == SAFE_MARKER and index == len(headers) - 1 and is_own_header(headers)
+        if not columns[index] and header.strip() and not is_marker and header.casefold() not in known:
+            known.add(header.casefold())
+            new[index] = AttributeSpec(header, "text")
+    return new
+
+
+def apply_names(
+    mapping: Mapping,
+    names: abc.Mapping[str, str],
+    *,
+    headers: Sequence[str],
+    attributes: Sequence[AttributeSpec],
+) -> Mapping:
+    """The mapping with some columns set by name: header → field, attribute name, or "" or "-" to ignore.
+
+    Raises Refusal("mapping.unknown_column") or ("mapping.unknown_field"). A target named here leaves the
+    column it was suggested for.
+    """
+    columns = list(mapping.columns)
+    specs = {normalized(spec.name): spec.name for spec in (*mapping.new, *attributes)}
+    for header, wanted in names.items():
+        index = _column(header, headers=headers)
+        target = _target(wanted, specs=specs)
+        if target:
+            columns = ["" if column == target else column for column in columns]
+        columns[index] = target
+    new = tuple(spec for spec in mapping.new if ATTRIBUTE + spec.name in columns)
+    return replace(mapping, columns=tuple(columns), new=new)
+
+
+def _column(header: str, *, headers: Sequence[str]) -> int:
+    if header in headers:
+        return list(headers).index(header)
+    alike = [index for index, name in enumerate(headers) if normalized(name) == normalized(header)]
+    if len(alike) != 1:
+        raise Refusal("mapping.unknown_column", column=header)
+    return alike[0]
+
+
+def _target(wanted: str, *, specs: abc.Mapping[str, str]) -> str:
+    name = wanted.removeprefix(ATTRIBUTE)
+    if name in ("", "-"):
+        return ""
+    if wanted in FIELDS:
+        return wanted
+    if normalized(name) in specs:
+        return ATTRIBUTE + specs[normalized(name)]
+    raise Refusal("mapping.unknown_field", field=wanted)
+
+
+def validate(mapping: Mapping, *, headers: Sequence[str], attributes: Sequence[AttributeSpec]) -> None:
+    """Raise Refusal("mapping.…") when the mapping cannot be used for a file with these headers."""
+    if len(mapping.columns) != len(headers):
+        raise Refusal("mapping.unknown_column", column=str(len(mapping.columns)))
+    uses = Counter(target for target in (*mapping.columns, *(name for name, _ in mapping.fixed)) if target)
+    for target, count in uses.items():
+        if count > 1:
+            raise Refusal("mapping.twice", field=target.removeprefix(ATTRIBUTE))
+    if "email" not in mapping.columns:
+        raise Refusal("mapping.no_email")
+    known = [spec.name for spec in attributes]
+    for spec in mapping.new:
+        check_name(spec.name, taken=known)
+        known.append(spec.name)
+    if len(known) > MOST_ATTRIBUTES:
+        raise Refusal("mapping.too_many_fields", found=len(known), limit=MOST_ATTRIBUTES)
+    for target in mapping.targets:
+        is_known = target[len(ATTRIBUTE) :] in known if target.startswith(ATTRIBUTE) else target in FIELDS
+        if not is_known:
+            raise Refusal("mapping.unknown_field", field=target.removeprefix(ATTRIBUTE))
+
+
+def check_name(name: str, *, taken: Sequence[str]) -> None:
+    """Raise Refusal("mapping.bad_name") when no new attribute can be called so."""
+    try:
+        is_bad = not name.strip() or len(name) > LONGEST_NAME or bool(set(check_text(name)) & set("\t\r\n"))
+    except Refusal:
+        is_bad = True
+    if is_bad or name.casefold() in {*FIELDS, *(other.casefold() for other in taken)}:
+        raise Refusal("mapping.bad_name", name=name[:LONGEST_NAME])
+
+
+def unmapped_signup(headers: Sequence[str], mapping: Mapping) -> list[str]:
+    """Headers that say how people signed up or left, for fields that the mapping leaves out."""
+    missing = set(SIGNUP_FIELDS) - mapping.targets
+    return [
+        header
+        for header, target in zip(headers, mapping.columns, strict=True)
+        if not target and (field := field_of(header)) and field[0] in missing
+    ]

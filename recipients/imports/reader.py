@@ -1,0 +1,71 @@
+"""The rows of a list file, one after the other, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from backupsvc.errors import Refusal
+from recipients.imports.columns import is_own_header
+from recipients.imports.dialect import Dialect
+from recipients.imports.lines import read_lines
+from recipients.imports.records import Records, Row
+from recipients.imports.spreadsheet import open_sheet
+
+__all__ = ["Row", "read"]
+
+
+def read(path: Path, *, dialect: Dialect) -> Iterator[Row]:
+    """The data rows: header and preamble skipped, blank rows too, damaged ones with their problem set.
+
+    Raises Refusal when the file as a whole cannot be read, maybe only after some rows.
+    """
+    if dialect.kind == "spreadsheet":
+        return _sheet_rows(path, dialect=dialect)
+    return _delimited_rows(path, dialect=dialect)
+
+
+def _delimited_rows(path: Path, *, dialect: Dialect) -> Iterator[Row]:
+    lines = islice(read_lines(path, encoding=dialect.encoding), dialect.first_line - 1, None)
+    records = Records(lines, dialect=dialect, columns=None, line=dialect.first_line)
+    first = records.next_row()
+    if first is None:
+        first = next(iter(records), None)
+    if first is None:
+        return
+    records.columns = dialect.columns or len(first.cells)
+    if dialect.header:
+        records.is_exact = is_own_header(first.cells)
+    else:
+        yield _at_width(first, columns=records.columns, short_rows=dialect.short_rows)
+    yield from records
+
+
+def _sheet_rows(path: Path, *, dialect: Dialect) -> Iterator[Row]:
+    with open_sheet(path, sheet=dialect.sheet) as sheet:
+        columns = dialect.columns
+        is_header_due = dialect.header
+        for line, cells in sheet.rows:
+            if line < dialect.first_line or not any(cells):
+                continue
+            columns = columns or len(cells)
+            if is_header_due:
+                is_header_due = False
+                continue
+            # A sheet's rows end at their last filled cell: being short says nothing about damage.
+            yield _at_width(Row(line, cells), columns=columns, short_rows=True)
+
+
+def _at_width(row: Row, *, columns: int, short_rows: bool) -> Row:
+    """The row at the table's width, or with the problem that it does not fit."""
+    found = len(row.cells)
+    if row.problem or found == columns:
+        return row
+    if found > columns:
+        if any(row.cells[columns:]):
+            return Row(row.line, row.cells, Refusal("row.too_many_fields", found=found, expected=columns))
+        return Row(row.line, row.cells[:columns])
+    if not short_rows:
+        return Row(row.line, row.cells, Refusal("row.too_few_fields", found=found, expected=columns))
+    return Row(row.line, row.cells + [""] * (columns - found))

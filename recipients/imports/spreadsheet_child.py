@@ -1,0 +1,170 @@
+"""The child that reads one sheet of an XLSX file and writes it as JSON lines (see spreadsheet.py)."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import sys
+import zipfile
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+
+from backupsvc.errors import Refusal
+from recipients.imports.spreadsheet import CPU_SECONDS, MEMORY_BYTES
+
+MOST_MEMBERS = 2_000
+MOST_BYTES = 500 << 20
+MOST_CELLS = 20_000_000
+# Deflate cannot do more than 1,032 : 1; sheets people make stay far below 200. Small members may be
+# anything: they cannot harm.
+HIGHEST_RATIO = 200
+SMALL_MEMBER_BYTES = 8 << 20
+_CHUNK_BYTES = 1 << 20
+
+# A cell with content; one without ends in "/>" and takes no memory.
+_CELL = re.compile(rb"<(?:\w+:)?c\s(?:[^>]*?\s)?r=[\"']([A-Z]{1,3})([0-9]{1,7})[\"'][^>]*(?<!/)>")
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+
+
+def main(path: str, sheet: str, limit: int) -> None:
+    """Write the sheet, or the refusal, to stdout."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        _write_sheet(path, sheet=sheet, limit=limit)
+    except Refusal as refusal:
+        _say({"refusal": refusal.code, "params": refusal.params})
+    except PasswordError:
+        _say({"refusal": "file.spreadsheet_locked", "params": {}})
+    except (CalamineError, zipfile.BadZipFile, ElementTree.ParseError, OSError, KeyError, ValueError, EOFError):
+        _say({"refusal": "file.spreadsheet_unreadable", "params": {}})
+
+
+def _write_sheet(path: str, *, sheet: str, limit: int) -> None:
+    with zipfile.ZipFile(path) as archive:
+        check_directory(archive)
+        parts = sheet_parts(archive)
+        with CalamineWorkbook.from_path(path) as workbook:
+            name, names = _choose(workbook, parts=parts, archive=archive, wanted=sheet)
+            table = workbook.get_sheet_by_name(name)
+            last_row = table.end[0] + 1 if table.end else 0
+            _say({"sheets": names, "name": name, "last_row": last_row})
+            for number, cells in enumerate(table.iter_rows()):
+                if limit and number >= limit:
+                    break
+                texts = [as_text(cell) for cell in cells]
+                while texts and not texts[-1]:
+                    texts.pop()
+                if texts:
+                    _say([number + 1, texts])
+    _say("end")
+
+
+def check_directory(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive that is no spreadsheet, or that would unpack to more than one ever is."""
+    members = archive.infolist()
+    if len(members) > MOST_MEMBERS or sum(member.file_size for member in members) > MOST_BYTES:
+        raise Refusal("file.spreadsheet_too_large")
+    for member in members:
+        if member.flag_bits & 1:
+            raise Refusal("file.spreadsheet_locked")
+        is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
+        if is_link or member.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", member.filename):
+            raise Refusal("file.spreadsheet_unreadable")
+        if member.file_size > max(SMALL_MEMBER_BYTES, HIGHEST_RATIO * member.compress_size):
+            raise Refusal("file.spreadsheet_too_large")
+    if "xl/workbook.xml" not in archive.namelist():
+        raise Refusal("file.spreadsheet_unreadable")
+
+
+def sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
+    """The archive's member for each sheet name."""
+    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+    targets = {str(item.get("Id")): str(item.get("Target")) for item in relations}
+    parts = {}
+    for item in ElementTree.fromstring(archive.read("xl/workbook.xml")).iter():
+        target = targets.get(str(item.get(_RELATION)))
+        if item.tag.endswith("}sheet") and target:
+            parts[str(item.get("name"))] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+    return parts
+
+
+def _choose(
+    workbook: CalamineWorkbook, *, parts: dict[str, str], archive: zipfile.ZipFile, wanted: str
+) -> tuple[str, list[str]]:
+    """The sheet to read and the names there are. Its size is checked before it is loaded."""
+    sheets = [item for item in workbook.sheets_metadata if item.typ == SheetTypeEnum.WorkSheet]
+    names = [item.name for item in sheets]
+    if wanted:
+        if wanted not in names:
+            raise Refusal("file.sheet_unknown", sheet=wanted)
+        count_cells(archive, member=parts[wanted])
+        return wanted, names
+    visible = [item.name for item in sheets if item.visible == SheetVisibleEnum.Visible]
+    for name in visible:
+        if count_cells(archive, member=parts[name]):
+            return name, names
+    raise Refusal("file.empty")
+
+
+def count_cells(archive: zipfile.ZipFile, *, member: str) -> int:
+    """The area the sheet's filled cells span; it is what the parser allocates. Refuses a huge one."""
+    columns: set[bytes] = set()
+    first_row, last_row, seen, tail = 1 << 20, 0, 0, b""
+    with archive.open(member) as stream:
+        while block := stream.read(_CHUNK_BYTES):
+            seen += len(block)
+            if seen > MOST_BYTES:
+                raise Refusal("file.spreadsheet_too_large")
+            block = tail + block
+            for column, row in _CELL.findall(block):
+                columns.add(column)
+                number = int(row)
+                first_row, last_row = min(first_row, number), max(last_row, number)
+            tail = block[block.rfind(b"<") :][:200]
+    if not columns:
+        # Cells need not say where they are; then they stand side by side and cannot span more than they are.
+        return seen if seen > 2_000 else 0
+    places = [_column_number(column) for column in columns]
+    area = (max(places) - min(places) + 1) * (last_row - first_row + 1)
+    if area > MOST_CELLS:
+        raise Refusal("file.spreadsheet_too_large")
+    return area
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def as_text(value: Any) -> str:
+    """A cell the way it would stand in a CSV file: ISO times, whole numbers without ".0"."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case datetime():
+            return value.isoformat(sep=" ")
+        case date() | time():
+            return value.isoformat()
+        case timedelta():
+            return str(value)
+    return str(value)
+
+
+def _say(message: object) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

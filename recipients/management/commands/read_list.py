@@ -1,0 +1,101 @@
+"""Write what the importer reads in list files as canonical CSV. Knows no database."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+import tempfile
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any, TextIO
+
+from django.core.management.base import BaseCommand, CommandError
+
+from backupsvc.errors import Refusal
+from recipients.imports.reader import read
+from recipients.imports.sniff import Sniffed, sniff
+from recipients.values import unescape_formula
+
+
+class Command(BaseCommand):
+    help = "Write what the importer reads in FILE… as UTF-8 comma CSV, header first."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
+        parser.add_argument("--output-dir", metavar="D", type=Path, help="write a file of the same name into D")
+        parser.add_argument("--json", action="store_true", help="print one JSON document about all files")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder: Path | None = options["output_dir"]
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+        reports = [self._read(path, folder=folder, as_json=options["json"]) for path in options["files"]]
+        if options["json"]:
+            self.stdout.write(json.dumps(reports, ensure_ascii=False))
+        if not all(report["ok"] for report in reports):
+            raise CommandError("Not every file could be read.", returncode=1)
+
+    def _read(self, path: Path, *, folder: Path | None, as_json: bool) -> dict[str, Any]:
+        """Read one file whole, and only then put its output in place. Returns its report."""
+        report: dict[str, Any] = {"file": str(path), "ok": False}
+        try:
+            with tempfile.TemporaryFile("w+", encoding="utf-8", newline="", dir=folder) as copy:
+                report |= self._convert(path, target=copy)
+                copy.seek(0)
+                if folder:
+                    _put(copy, target=folder / path.name)
+                elif not as_json:
+                    _copy(copy, target=self.stdout)
+        except Refusal as refusal:
+            report |= {"code": refusal.code, "message": str(refusal)}
+            self.stderr.write(f"{path}: {refusal}")
+        except OSError as error:
+            report |= {"code": "file.unreadable", "message": str(error)}
+            self.stderr.write(f"{path}: {error}")
+        return report
+
+    def _convert(self, path: Path, *, target: TextIO) -> dict[str, Any]:
+        found = sniff(path, name=path.name)
+        writer = csv.writer(target)
+        kept = len(found.headers) - found.is_spreadsheet_safe
+        writer.writerow(found.headers[:kept])
+        rows, rejected = 0, []
+        for row in read(path, dialect=found.dialect):
+            if row.problem:
+                self.stderr.write(f"{path}:{row.line}: {row.problem}")
+                rejected.append({"line": row.line, "code": row.problem.code, "message": str(row.problem)})
+                continue
+            cells = row.cells[:kept]
+            writer.writerow([unescape_formula(cell) for cell in cells] if found.is_spreadsheet_safe else cells)
+            rows += 1
+        return {"ok": True, **_described(found), "rows": rows, "rejected": rejected}
+
+
+def _described(found: Sniffed) -> dict[str, Any]:
+    described = found.dialect.to_json()
+    return described | {
+        "headers": found.headers,
+        "confidence": round(found.confidence, 3),
+        "warnings": [{"code": code, **params} for code, params in found.warnings],
+        "is_own": found.is_own,
+        "sheets": found.sheets,
+    }
+
+
+def _put(copy: TextIO, *, target: Path) -> None:
+    """Write under another name first: a half-written file must not look like a whole one."""
+    draft = target.with_name(f".{target.name}.part")
+    with draft.open("w", encoding="utf-8", newline="") as stream:
+        _copy(copy, target=stream)
+    draft.replace(target)
+
+
+def _copy(source: TextIO, *, target: Any) -> None:
+    while text := source.read(1 << 20):
+        if target is sys.stdout or isinstance(target, io.TextIOBase):
+            target.write(text)
+        else:
+            target.write(text, ending="")
