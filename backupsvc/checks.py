@@ -128,4 +128,4 @@ def mail_is_sent(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> lis
 
 def uses_sqlite() -> bool:
     """Whether all that there is lives on one machine: the default mode."""
-    return settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+    return str(settings.DATABASES["default"]["ENGINE"]) == "django.db.backends.sqlite3"

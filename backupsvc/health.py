@@ -11,11 +11,10 @@ import logging
 import os
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from django.conf import settings
-from django.core.files.storage import storages
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -23,15 +22,26 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-try:
-    from backupsvc.jobs import selectors as jobs
-except ImportError:  # while the jobs app is being written
-    jobs = None  # type: ignore[assignment]
+from backups import storage
+from backupsvc.jobs import selectors as jobs
 
 log = logging.getLogger(__name__)
 
 # A doorbell rings at once and the sweep comes every 5 seconds: after two minutes nobody works.
 JOBS_ARE_LATE_AFTER_SECONDS = 120
+ANSWERS_HOLD_SECONDS = 3
+
+
+
+class _Answers(NamedTuple):
+    """What the probes said, and when (on the monotonic clock)."""
+
+    asked_at: float
+    answers: dict[str, dict[str, Any]]
+
+
+# The newest answers of this process, or nothing.
+_latest: list[_Answers] = []
 
 
 class NotReady(Exception):
@@ -49,11 +59,19 @@ def live(request: HttpRequest) -> JsonResponse:
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when everything that work needs is there, else 503; one entry for each thing."""
-    checks = {name: _answer(name, probe) for name, probe in PROBES.items()}
+    checks = _checks()
     is_ready = all(check["status"] == "ok" for check in checks.values())
     return JsonResponse(
         {"status": "ok" if is_ready else "failed", "checks": checks}, status=200 if is_ready else 503
     )
+
+
+def _checks() -> dict[str, dict[str, Any]]:
+    """The answers, at most a few seconds old: whoever asks all the time shall not keep the disk busy."""
+    if not _latest or monotonic() - _latest[-1].asked_at > ANSWERS_HOLD_SECONDS:
+        answers = {name: _answer(name, probe) for name, probe in PROBES.items()}
+        _latest[:] = [_Answers(monotonic(), answers)]
+    return _latest[-1].answers
 
 
 def _answer(name: str, probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -92,14 +110,14 @@ def _broker() -> dict[str, Any]:
 
 
 def _archives() -> dict[str, Any]:
-    """Whether the storage answers; that it takes a file is shown by every backup, read back."""
-    storages["archives"].exists("readiness")
+    """Whether a file that is written can be read back."""
+    storage.probe()
     return {}
 
 
 def _jobs() -> dict[str, Any]:
     """Whether somebody works off the queue."""
-    seconds = jobs.oldest_due_seconds() if jobs else None
+    seconds = jobs.oldest_due_seconds()
     if seconds is not None and seconds > JOBS_ARE_LATE_AFTER_SECONDS:
         raise NotReady(f"the oldest job has been due for {seconds:.0f} seconds")
     return {"oldest_due_seconds": None if seconds is None else round(seconds, 1)}

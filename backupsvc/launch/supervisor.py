@@ -106,6 +106,9 @@ def config(wanted: list[Program], folder: Path) -> str:
             "stdout_logfile_maxbytes=0",
             "redirect_stderr=true",
         ]
+    # One group stops together; separate programs would be stopped one after another.
+    names = ",".join(program.name for program in wanted)
+    lines += ["", "[group:backupsvc]", f"programs={names}"]
     return "\n".join(lines) + "\n"
 
 

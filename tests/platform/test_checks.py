@@ -1,0 +1,84 @@
+"""System checks: what fits badly together is said, with what to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from backupsvc import checks
+
+pytestmark = pytest.mark.once
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_debug_on_a_public_site_is_an_error(settings: Settings) -> None:
+    settings.DEBUG, settings.SITE_IS_SECURE = True, True
+    assert [found.id for found in checks.debug_stays_at_home(None)] == ["backupsvc.E001"]
+
+
+def test_debug_at_home_is_fine(settings: Settings) -> None:
+    settings.DEBUG, settings.SITE_IS_SECURE = True, False
+    assert checks.debug_stays_at_home(None) == []
+
+
+@pytest.mark.parametrize("allowed", [["b.example.com"], [".example.com"], ["*"]])
+def test_an_allowed_host_is_fine(settings: Settings, allowed: list[str]) -> None:
+    settings.SITE_URL, settings.ALLOWED_HOSTS = "https://b.example.com", allowed
+    assert checks.host_is_allowed(None) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "found"), [("https://b.example.com", "backupsvc.E003"), ("b.example.com", "backupsvc.E002")]
+)
+def test_an_address_nobody_can_reach_is_an_error(settings: Settings, address: str, found: str) -> None:
+    settings.SITE_URL, settings.ALLOWED_HOSTS = address, ["example.com"]
+    assert [check.id for check in checks.host_is_allowed(None)] == [found]
+
+
+def test_on_a_database_server_what_stays_on_one_machine_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    monkeypatch.setattr(checks, "uses_sqlite", lambda: False)
+    settings.CACHE_URL, settings.CELERY_BROKER_URL = "", "filesystem://localhost"
+    found = [*checks.secret_key_is_shared(None), *checks.cache_is_shared(None), *checks.queue_is_shared(None)]
+    assert [check.id for check in found] == ["backupsvc.W001", "backupsvc.W002", "backupsvc.W003"]
+    assert all(check.hint for check in found)
+
+
+def test_a_queue_that_repeats_running_tasks_is_an_error(settings: Settings) -> None:
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": settings.CELERY_TASK_TIME_LIMIT}
+    assert [check.id for check in checks.redis_waits_long_enough(None)] == ["backupsvc.E004"]
+
+
+def test_production_settings_pass_every_check(tmp_path: Path) -> None:
+    production = {
+        "ENV_FILE": "",
+        "DATA_DIR": str(tmp_path),
+        "SITE_URL": "https://backups.example.com",
+        "SECRET_KEY": "abcdefghijklmnopqrstuvwxyz" * 2,
+        "DATABASE_URL": "postgres://user:password@db.example.com/backupsvc",
+        "CELERY_BROKER_URL": "redis://redis.example.com/0",
+        "CACHE_URL": "redis://redis.example.com/1",
+        "SNAPSHOT_STORAGE_URL": "s3://key:secret@s3.example.com/bucket",
+        "EMAIL_URL": "smtp+tls://user:password@mail.example.com",
+    }
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level=WARNING"],
+        cwd=ROOT,
+        env={**_plain_environment(), **production},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no issues (0 silenced)" in result.stdout
+
+
+def _plain_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
