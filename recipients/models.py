@@ -304,7 +304,8 @@ class Change(models.Model):
     blank = models.CharField(max_length=10, choices=Blank.choices, default=Blank.KEEP)
     state = models.CharField(max_length=10, choices=ChangeState.choices, default=ChangeState.DRAFT)
     origin = models.CharField(max_length=10)
-    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    # PROTECT: a change without a user is the operator's own, which may do everything.
+    user = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     user_label = models.CharField(max_length=200)
     created_at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True)
@@ -331,6 +332,8 @@ class Change(models.Model):
     backup_why = models.CharField(max_length=20, blank=True)
     # The group's revision that the backup holds; apply compares it with the group's own.
     backup_revision = models.PositiveBigIntegerField(null=True)
+    # The snapshot made for this change, as the backups app numbers it.
+    snapshot_id = models.BigIntegerField(null=True)
     backups_taken = models.PositiveSmallIntegerField(default=0)
 
     rows = models.PositiveBigIntegerField(default=0)
@@ -413,6 +416,8 @@ class StagedRow(models.Model):
     activated = models.DateTimeField(null=True)
     deactivated = models.DateTimeField(null=True)
     bounced = models.DateTimeField(null=True)
+    # Whether the row itself names the status; if not, only its times are looked at.
+    says_status = models.BooleanField(default=False)
     source = models.CharField(max_length=255, null=True)  # noqa: DJ001  # NULL: the row says nothing
     signup_ip = models.CharField(max_length=45, null=True)  # noqa: DJ001
     tags = models.JSONField(null=True, encoder=CompactJSON)

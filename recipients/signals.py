@@ -8,5 +8,6 @@ from django.dispatch import Signal
 # job of the group's change before this one). Sent with `send`: a receiver's refusal stops the change.
 change_requested = Signal()
 
-# Provides: group (Group), change (Change or None), actor (Actor).
-group_changed = Signal()
+# Provides: group (Group), change (Change). The rows of a deleted group are about to be removed for good; a
+# receiver that knows of no sound copy raises a Refusal, and the rows stay.
+rows_about_to_go = Signal()

@@ -1,0 +1,149 @@
+"""The bulk engine on SQLite: executemany in, a cursor out, the same statements for a merge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, BinaryIO
+
+from django.db import connection
+
+from recipients.bulk.base import Plan, Reject, Sink, Stage
+from recipients.bulk.copytext import COLUMNS, encode_row, parse_time, rows
+from recipients.bulk.merge import SetBasedEngine
+from recipients.bulk.verdict import Dialect
+from recipients.models import compact_json
+
+TIMES = ("registered", "activated", "deactivated", "bounced")
+JSON_COLUMNS = ("tags", "attributes")
+LINES_AT_ONCE = 2_000
+
+STAGE = (
+    f"INSERT INTO recipients_stagedrow (change_id, {', '.join(Stage._fields)})"
+    f" VALUES ({', '.join(['%s'] * (1 + len(Stage._fields)))})"
+)
+REJECT = (
+    'INSERT INTO recipients_rejectedrow (change_id, line, "column", code, params, cells)'
+    " VALUES (%s, %s, %s, %s, %s, %s)"
+)
+
+DIALECT = Dialect(
+    differs="IS NOT",
+    winners="""SELECT s.* FROM recipients_stagedrow s
+                 JOIN (SELECT key AS last_key, max(line) AS last_line FROM recipients_stagedrow
+                        WHERE change_id = %(change)s GROUP BY key) AS last
+                   ON last.last_key = s.key AND last.last_line = s.line
+                WHERE s.change_id = %(change)s""",
+    empty_list="'[]'",
+    empty_object="'{}'",
+    without_nulls="json_patch('{{}}', {value})",
+    cleared_and_merged="json_patch(json_patch({old}, %(cleared)s), {new})",
+    merged="json_patch({old}, {new})",
+    spelled="json({value})",
+)
+
+
+class SqliteEngine(SetBasedEngine):
+    dialect = DIALECT
+
+    def execute(
+        self, statement: str, parameters: Iterable[object] | Mapping[str, object]
+    ) -> list[tuple[object, ...]]:
+        given: Any = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+        with connection.cursor() as cursor:
+            cursor.execute(statement, given)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def _parameters(self, plan: Plan) -> dict[str, object]:
+        return {**super()._parameters(plan), "now": _stored(plan.now)}
+
+    def stage(self, change_id: int, *, rows: Sequence[Stage]) -> None:
+        self.execute_many(STAGE, ((change_id, *_staged(row)) for row in rows))
+
+    def stage_rejects(self, change_id: int, *, rejects: Sequence[Reject]) -> None:
+        self.execute_many(
+            REJECT,
+            (
+                (
+                    change_id,
+                    reject.line,
+                    reject.column[:255],
+                    reject.code,
+                    compact_json(reject.params),
+                    compact_json(reject.cells),
+                )
+                for reject in rejects
+            ),
+        )
+
+    def stage_copytext(self, change_id: int, *, stream: BinaryIO) -> int:
+        statement = (
+            f"INSERT INTO recipients_stagedrow (change_id, line, {', '.join(COLUMNS)}, domain, digest,"
+            f" says_status) VALUES ({', '.join(['%s'] * (len(COLUMNS) + 5))})"
+        )
+        count = 0
+        lines = rows(stream)
+        while chunk := list(islice(lines, LINES_AT_ONCE)):
+            self.execute_many(
+                statement,
+                (
+                    (change_id, count + number, *_loaded(row), str(row[0]).rpartition("@")[2], "", True)
+                    for number, row in enumerate(chunk, start=1)
+                ),
+            )
+            count += len(chunk)
+        return count
+
+    def dump(self, group_id: int, *, sink: Sink) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {', '.join(COLUMNS)} FROM recipients_recipient WHERE group_id = %s ORDER BY key",
+                [group_id],
+            )
+            while chunk := cursor.fetchmany(LINES_AT_ONCE):
+                sink.write(b"".join(encode_row(_dumped(row)) for row in chunk))
+
+    @contextmanager
+    def consistent_read(self) -> Iterator[None]:
+        if connection.in_atomic_block:
+            yield
+            return
+        # Not atomic(): that would be IMMEDIATE and keep every writer out while an archive is written.
+        self.execute("BEGIN DEFERRED", [])
+        try:
+            yield
+        finally:
+            self.execute("ROLLBACK", [])
+
+
+def _stored(value: object) -> object:
+    """A time as Django stores it in SQLite; everything else as it is."""
+    if isinstance(value, datetime):
+        return str(value.astimezone(UTC).replace(tzinfo=None))
+    return value
+
+
+def _staged(row: Stage) -> list[object]:
+    values = [_stored(value) for value in row[:-2]]
+    tags = None if row.tags is None else compact_json(list(row.tags))
+    return [*values, tags, compact_json(row.attributes)]
+
+
+def _loaded(row: list[str | None]) -> list[object]:
+    """An archive's row in SQLite's spelling: an archive written by PostgreSQL spells its JSON otherwise."""
+    named = dict(zip(COLUMNS, row, strict=True))
+    times = {name: _stored(parse_time(value)) for name in TIMES if (value := named[name]) is not None}
+    spelled = {
+        name: compact_json(json.loads(value)) for name in JSON_COLUMNS if (value := named[name]) is not None
+    }
+    return list({**named, **times, **spelled}.values())
+
+
+def _dumped(row: tuple[Any, ...]) -> list[str | None]:
+    named = dict(zip(COLUMNS, row, strict=True))
+    return [
+        f"{value}+00" if name in TIMES and value is not None else value for name, value in named.items()
+    ]
