@@ -1,0 +1,15 @@
+"""The recipients app's kinds of work, registered under their stable names."""
+
+from __future__ import annotations
+
+from backupsvc.jobs.runner import handles
+from recipients.actions.changes import APPLY_JOB, STAGE_JOBS, apply_change, change_failed
+from recipients.actions.deletion import DELETE_JOB, deletion_failed, finish_deletion, purge_failed, purge_group
+from recipients.actions.groups import PURGE_JOB
+from recipients.actions.imports import stage_import, staging_failed
+from recipients.models import ChangeKind
+
+handles(STAGE_JOBS[ChangeKind.IMPORT], failed=staging_failed)(stage_import)
+handles(APPLY_JOB, failed=change_failed)(apply_change)
+handles(DELETE_JOB, failed=deletion_failed)(finish_deletion)
+handles(PURGE_JOB, failed=purge_failed)(purge_group)

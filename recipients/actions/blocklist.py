@@ -1,0 +1,67 @@
+"""Writes to the blocklist."""
+
+from __future__ import annotations
+
+import re
+
+from django.db import transaction
+
+from backupsvc.accounts.access import Permission, require
+from backupsvc.accounts.actor import Actor
+from backupsvc.accounts.audit import record
+from backupsvc.accounts.models import Account
+from backupsvc.errors import Refusal
+from recipients.addresses import parse_address
+from recipients.models import BlocklistEntry, Group
+
+DOMAIN = re.compile(r"\*@(?P<domain>[^@\s*]+)")
+
+
+@transaction.atomic
+def block(
+    account: Account, *, actor: Actor, pattern: str, comment: str = "", group: Group | None = None
+) -> BlocklistEntry:
+    """Block an address or `*@domain`, in the account or in one list; blocked already is fine.
+
+    Raises Refusal when the pattern is neither.
+    """
+    require(actor, account=account, permission=Permission.EDIT)
+    kind, key = _parsed(pattern.strip())
+    entry, made = BlocklistEntry.objects.get_or_create(
+        account=account, group=group, pattern=key, defaults={"kind": kind, "comment": comment[:255]}
+    )
+    if made:
+        record(
+            "blocklist.added",
+            account=account,
+            actor=actor,
+            group_id=group.pk if group else None,
+            target=str(entry.kind),
+            entry=entry.pk,
+        )
+    return entry
+
+
+@transaction.atomic
+def unblock(entry: BlocklistEntry, *, actor: Actor) -> None:
+    """Take an address or domain off the blocklist. An erased person stays on it."""
+    require(actor, account=entry.account, permission=Permission.MANAGE)
+    if entry.kind == BlocklistEntry.Kind.ERASED:
+        raise Refusal("blocklist.erased")
+    record(
+        "blocklist.removed",
+        account=entry.account,
+        actor=actor,
+        group_id=entry.group_id,
+        target=str(entry.kind),
+        entry=entry.pk,
+    )
+    entry.delete()
+
+
+def _parsed(pattern: str) -> tuple[BlocklistEntry.Kind, str]:
+    match = DOMAIN.fullmatch(pattern)
+    if match is None:
+        return BlocklistEntry.Kind.ADDRESS, parse_address(pattern).key
+    # A whole domain is spelled as the addresses' keys spell it (IDNA, lower case).
+    return BlocklistEntry.Kind.DOMAIN, f"*@{parse_address('x@' + match['domain']).domain}"

@@ -1,0 +1,326 @@
+"""A change from its confirmation to its end: the same for imports, restores and deletions."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from backupsvc.accounts.access import Permission, require
+from backupsvc.accounts.actor import Actor, Origin
+from backupsvc.accounts.audit import record
+from backupsvc.errors import Refusal
+from backupsvc.jobs import runner
+from backupsvc.jobs.models import ENDED, Job, Queue
+from backupsvc.jobs.queue import enqueue, wait_for
+from backupsvc.jobs.runner import Claim, WaitAgain
+from recipients import uploads
+from recipients.actions.attributes import add_attribute
+from recipients.actions.groups import check_name, create_group, lock_group, raise_revision, revive_group
+from recipients.bulk.base import Plan, Verdicts
+from recipients.bulk.engine import engine
+from recipients.models import UNDER_WAY, Change, ChangeKind, ChangeState, Group, Import, Mode
+from recipients.selectors import change_counts
+from recipients.signals import change_requested
+
+APPLY_JOB = "recipients.apply_change"
+DELETE_JOB = "recipients.delete_group"
+STAGE_JOBS = {ChangeKind.IMPORT: "recipients.stage_import", ChangeKind.RESTORE: "backups.stage_restore"}
+# What a member must be allowed to do for each kind of change.
+NEEDS = {
+    ChangeKind.IMPORT: Permission.EDIT,
+    ChangeKind.DELETION: Permission.EDIT,
+    ChangeKind.RESTORE: Permission.RESTORE,
+    ChangeKind.UNDO: Permission.RESTORE,
+}
+# How often a backup is taken again because the list moved under it, before the change gives up.
+MOST_BACKUPS = 3
+REASON_LENGTH = 500
+
+
+def actor_of(change: Change) -> Actor:
+    """Who confirmed the change, as workers check again when the job runs."""
+    return Actor(user=change.user, origin=Origin(change.origin))
+
+
+def lock_change(change_id: int) -> Change:
+    """The change's row, locked until the transaction ends."""
+    return Change.objects.select_for_update(of=("self",)).select_related("account", "user").get(pk=change_id)
+
+
+@transaction.atomic
+def confirm_change(
+    change: Change,
+    *,
+    actor: Actor,
+    backup: bool | None = None,
+    reactivate: bool = False,
+    reason: str = "",
+    typed_name: str = "",
+) -> Job:
+    """Let a previewed import or restore go: now, or after the list's other changes.
+
+    `backup`: None as the switches say, True one although they are off, False none although they are on.
+    `reactivate` with a `reason` makes unsubscribed people active where the rows say so.
+    Confirming twice gives the same job. Raises Refusal, NotFound, Forbidden.
+    """
+    require(actor, account=change.account, permission=NEEDS[ChangeKind(change.kind)])
+    change = lock_change(change.pk)
+    if change.state in (*UNDER_WAY, ChangeState.DONE):
+        return Job.objects.filter(kind=APPLY_JOB, subject_id=change.pk).latest("pk")
+    if change.state != ChangeState.PREVIEW:
+        raise Refusal("change.not_ready", state=change.state)
+    if reactivate:
+        require(actor, account=change.account, permission=Permission.MANAGE)
+        if not reason.strip():
+            raise Refusal("consent.reason_missing")
+    group = _target(change, actor=actor)
+    check_no_backup(group, actor=actor, backup=backup, typed_name=typed_name, restoring=_is_restore(change))
+    under_way = list(Change.objects.filter(group=group, state__in=UNDER_WAY).order_by("pk"))
+    change.group = group
+    change.state = ChangeState.QUEUED if under_way else ChangeState.ACTIVE
+    change.confirmed_at = timezone.now()
+    change.user, change.user_label, change.origin = actor.user, actor.label[:200], actor.origin
+    change.backup_asked = backup
+    change.reactivate, change.reactivate_reason = reactivate, reason.strip()[:REASON_LENGTH]
+    change.save()
+    before = _job_of(under_way[-1]) if under_way else None
+    job = enqueue(
+        APPLY_JOB,
+        subject_id=change.pk,
+        account=change.account,
+        queue=Queue.CHANGE,
+        after=[before] if before else [],
+    )
+    change_requested.send(sender=Change, change=change, job=job, after=before)
+    record(
+        f"{change.kind}.confirmed",
+        account=change.account,
+        actor=actor,
+        group_id=group.pk,
+        target=group.name,
+        change=change.pk,
+        mode=change.mode,
+        backup=change.backup_wanted,
+        backup_why=change.backup_why,
+    )
+    if reactivate:
+        record(
+            "consent.reactivated",
+            account=change.account,
+            actor=actor,
+            group_id=group.pk,
+            target=group.name,
+            change=change.pk,
+            count=change.preview.get("kept_safe", 0),
+            reason=change.reactivate_reason,
+        )
+    return job
+
+
+def check_no_backup(
+    group: Group, *, actor: Actor, backup: bool | None, typed_name: str, restoring: bool = False
+) -> None:
+    """Going on without a backup is an owner's or admin's explicit choice: they type the list's name.
+
+    Commands and schedules are the operator's own; the API never makes this choice.
+    """
+    if backup is not False or (actor.user is None and actor.origin != Origin.API):
+        return
+    require(actor, account=group.account, permission=Permission.MANAGE)
+    if actor.origin == Origin.API:
+        raise Refusal("change.backup_not_optional")
+    if typed_name.strip() != group.name and not restoring:
+        raise Refusal("change.name_not_typed", name=group.name)
+
+
+@transaction.atomic
+def cancel_change(change: Change, *, actor: Actor) -> Change:
+    """Stop a change that has not been applied yet. Raises Refusal when it has ended."""
+    require(actor, account=change.account, permission=NEEDS[ChangeKind(change.kind)])
+    change = lock_change(change.pk)
+    if change.kind == ChangeKind.DELETION or change.has_ended:
+        raise Refusal("change.already_ended", state=change.state)
+    was_confirmed = change.is_under_way
+    change.state = ChangeState.CANCELLED
+    change.ended_at = timezone.now()
+    change.save(update_fields=["state", "ended_at"])
+    for job in Job.objects.filter(subject_id=change.pk, kind__in=[APPLY_JOB, *STAGE_JOBS.values()]):
+        runner.cancel(job)
+    _drop_empty_group(change)
+    clean_up(change)
+    if was_confirmed:
+        record(
+            f"{change.kind}.cancelled",
+            account=change.account,
+            actor=actor,
+            group_id=change.group_id,
+            target=change.group.name if change.group else change.new_group_name,
+            change=change.pk,
+        )
+    return change
+
+
+def record_backup(change: Change, *, snapshot_id: int, revision: int) -> None:
+    """Note which backup the change has, and of which revision. Called by the app that made it."""
+    Change.objects.filter(pk=change.pk).update(snapshot_id=snapshot_id, backup_revision=revision)
+
+
+def plan_of(change: Change) -> Plan:
+    """What the change's merge does."""
+    return Plan(
+        change_id=change.pk,
+        account_id=change.account_id,
+        # No group has the id 0: a new list has no rows yet.
+        group_id=change.group_id or 0,
+        mode=Mode(change.mode),
+        clears=change.blank == "clear",
+        fields=frozenset(change.fields),
+        now=change.confirmed_at or timezone.now(),
+        reactivate=change.reactivate,
+        source_group_id=change.source_group_id,
+    )
+
+
+def apply_change(claim: Claim) -> None:
+    """Merge the staged rows into the list, in one transaction: all of them or none."""
+    change = Change.objects.get(pk=claim.job.subject_id)
+    if change.has_ended:
+        return
+    _stage_again_if_lost(change, claim=claim)
+    claim.progress(done=0, total=change.rows, step="apply")
+    with transaction.atomic():
+        claim.guard()
+        group = lock_group(change.group_id or 0)
+        change = lock_change(change.pk)
+        if change.has_ended:
+            return
+        require(actor_of(change), account=change.account, permission=NEEDS[ChangeKind(change.kind)])
+        waits = not holds_sound_backup(change, group=group, job=claim.job)
+        if not waits:
+            _merge(change, group=group)
+    if waits:
+        raise WaitAgain
+    clean_up(change)
+
+
+def holds_sound_backup(change: Change, *, group: Group, job: Job) -> bool:
+    """Whether the backup is of the list as it is now; if the list has moved on, ask for another."""
+    if not change.backup_wanted or change.backup_revision == group.revision:
+        return True
+    if change.backups_taken >= MOST_BACKUPS:
+        raise Refusal("change.list_kept_changing", name=group.name)
+    change_requested.send(sender=Change, change=change, job=job, after=None)
+    return False
+
+
+def _merge(change: Change, *, group: Group) -> None:
+    for wanted in change.new_attributes:
+        owner = group if wanted.get("scope") == "group" else None
+        add_attribute(change.account, name=wanted["name"], type=wanted["type"], group=owner)
+    verdicts = engine().merge(plan_of(change))
+    raise_revision(group, shift=dict(verdicts.shift or {}))
+    change.state = ChangeState.DONE
+    change.ended_at = timezone.now()
+    set_counts(change, verdicts=verdicts)
+    # The sample of the preview held addresses; the counts are on the row.
+    change.preview = {key: value for key, value in change.preview.items() if key != "kept_safe_rows"}
+    change.save()
+    record(
+        f"{change.kind}.done",
+        account=change.account,
+        actor=actor_of(change),
+        group_id=group.pk,
+        target=group.name,
+        change=change.pk,
+        counts={name: count for name, count in change_counts(change).items() if count},
+    )
+
+
+def set_counts(change: Change, *, verdicts: Verdicts) -> None:
+    """Put the merge's counts on the change. Raises AssertionError when a row got lost in the counting."""
+    change.added, change.updated = verdicts.added, verdicts.updated
+    change.unchanged, change.kept_safe = verdicts.unchanged, verdicts.kept_safe
+    change.deactivated, change.deleted = verdicts.deactivated, verdicts.deleted
+    judged = verdicts.added + verdicts.updated + verdicts.unchanged + verdicts.kept_safe
+    if judged + change.rejected + change.duplicates != change.rows:
+        raise AssertionError(f"change {change.pk}: {judged} judged of {change.rows} rows")
+
+
+def change_failed(job: Job, refusal: Refusal) -> None:
+    """The job of an import or a restore failed for good: nothing was changed, and the change says why."""
+    change = lock_change(job.subject_id)
+    if change.has_ended:
+        return
+    change.state = ChangeState.FAILED
+    change.ended_at = timezone.now()
+    change.error_code, change.error_params = refusal.code, dict(refusal.params)
+    change.save(update_fields=["state", "ended_at", "error_code", "error_params"])
+    _drop_empty_group(change)
+    record(
+        f"{change.kind}.failed",
+        account=change.account,
+        actor=actor_of(change),
+        group_id=change.group_id,
+        target=change.group.name if change.group else change.new_group_name,
+        change=change.pk,
+        error=refusal.code,
+    )
+
+
+def clean_up(change: Change) -> None:
+    """Remove what the change needed on its way: staged rows and the upload. Harmless when repeated."""
+    engine().clear(change.pk)
+    run = Import.objects.filter(pk=change.pk).first()
+    if run is not None and run.upload:
+        uploads.remove(run.upload)
+        Import.objects.filter(pk=run.pk).update(upload="")
+
+
+def _target(change: Change, *, actor: Actor) -> Group:
+    """The list that the change goes into, made or brought back if need be, locked."""
+    permission = NEEDS[ChangeKind(change.kind)]
+    if change.group_id is None:
+        name = check_name(change.account, name=change.new_group_name)
+        group = create_group(change.account, actor=actor, name=name, permission=permission)
+        return lock_group(group.pk)
+    group = lock_group(change.group_id)
+    if not group.is_live:
+        if not _is_restore(change):
+            raise Refusal("group.deleted_meanwhile", name=group.name)
+        group = revive_group(group, actor=actor)
+    if group.locked and change.mode == Mode.DELETE:
+        raise Refusal("group.locked", name=group.name)
+    return group
+
+
+def _is_restore(change: Change) -> bool:
+    return change.kind == ChangeKind.RESTORE
+
+
+def _job_of(change: Change) -> Job | None:
+    """The job that ends the change."""
+    jobs = Job.objects.filter(kind__in=[APPLY_JOB, DELETE_JOB], subject_id=change.pk)
+    return jobs.order_by("-pk").first()
+
+
+def _stage_again_if_lost(change: Change, *, claim: Claim) -> None:
+    """PostgreSQL empties the staging table after a crash: read the source again before going on."""
+    staged, _ = engine().staged(change.pk)
+    if staged == change.staged_rows:
+        return
+    kind = STAGE_JOBS[ChangeKind(change.kind)]
+    with transaction.atomic():
+        claim.guard()
+        open_job = Job.objects.filter(kind=kind, subject_id=change.pk).exclude(state__in=ENDED).first()
+        job = open_job or enqueue(kind, subject_id=change.pk, account=change.account, queue=Queue.CHANGE)
+        wait_for(claim.job, awaited=job, must_succeed=True)
+    raise WaitAgain
+
+
+def _drop_empty_group(change: Change) -> None:
+    """Take away the list that was made for a change that came to nothing."""
+    group = change.group
+    if group is None or not change.new_group_name or group.recipients_count or group.revision:
+        return
+    now = timezone.now()
+    Group.objects.filter(pk=group.pk).update(hidden_at=now, deleted_at=now)
