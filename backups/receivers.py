@@ -1,0 +1,86 @@
+"""What the backups app does when a list is about to change. Connected once, here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from backups import policy
+from backups.actions.snapshots import record_snapshot, verify
+from backups.models import Cause, Snapshot, SnapshotState
+from backupsvc.accounts.access import Permission
+from backupsvc.accounts.audit import record
+from backupsvc.errors import Refusal
+from backupsvc.jobs.models import Job
+from backupsvc.jobs.queue import wait_for
+from recipients.actions.changes import actor_of
+from recipients.models import Change, Group, Import
+from recipients.signals import change_requested, rows_about_to_go
+
+CAUSES = {"import": Cause.IMPORT, "deletion": Cause.DELETION, "restore": Cause.RESTORE, "undo": Cause.UNDO}
+
+
+def back_up_before(change: Change, job: Job, after: Job | None, **_signal: Any) -> None:
+    """Decide whether the change wants a backup; if so, have it made before the change's job runs."""
+    group = change.group
+    if group is None:
+        raise AssertionError(f"change {change.pk} was confirmed without a list")
+    if change.backup_wanted is None:
+        decision = _decide(change, group=group)
+        change.backup_wanted, change.backup_why = decision.wanted, decision.why
+        if not decision.wanted and decision.why != "new_list":
+            record(
+                "backup.skipped",
+                account=change.account,
+                actor=actor_of(change),
+                group_id=group.pk,
+                target=group.name,
+                change=change.pk,
+                why=decision.why,
+            )
+    if change.backup_wanted:
+        change.backups_taken += 1
+        snapshot, snapshot_job = record_snapshot(
+            group,
+            actor=actor_of(change),
+            cause=Cause.API if change.origin == "api" else CAUSES[change.kind],
+            change=change,
+            detail=_detail(change),
+            after=after,
+        )
+        wait_for(job, awaited=snapshot_job, must_succeed=True)
+    change.save(update_fields=["backup_wanted", "backup_why", "backups_taken"])
+
+
+def _decide(change: Change, *, group: Group) -> policy.Decision:
+    account = change.account
+    return policy.decide(
+        switches=policy.Switches(
+            account=account.auto_backup, group=group.auto_backup, api=account.backup_api_changes
+        ),
+        origin=change.origin,
+        kind=change.kind,
+        asked=change.backup_asked,
+        is_new=bool(change.new_group_name),
+    )
+
+
+def _detail(change: Change) -> str:
+    run = Import.objects.filter(pk=change.pk).first()
+    return run.file_name if run else ""
+
+
+def keep_rows_without_sound_copy(group: Group, change: Change, **_signal: Any) -> None:
+    """Read the deletion's backup once more before its rows go for good. Raises Refusal when it is damaged."""
+    if not change.backup_wanted:
+        return
+    snapshot = Snapshot.objects.filter(change=change, state=SnapshotState.COMPLETE).order_by("-pk").first()
+    if snapshot is None:
+        raise Refusal("deletion.backup_missing", name=group.name)
+    verify(snapshot)
+
+
+change_requested.connect(back_up_before, dispatch_uid="backups.back_up_before")
+rows_about_to_go.connect(keep_rows_without_sound_copy, dispatch_uid="backups.keep_rows_without_sound_copy")

@@ -1,0 +1,29 @@
+"""The backups app's kinds of work, and what Celery Beat calls."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from backups.actions.purge import purge_due, sweep_orphans
+from backups.actions.restore import restore_staging_failed, stage_restore
+from backups.actions.snapshots import TAKE_JOB, snapshot_failed, take_snapshot, verify_due
+from backupsvc.accounts.actor import Origin, operator
+from backupsvc.jobs.runner import handles
+from recipients.actions.changes import STAGE_JOBS
+from recipients.models import ChangeKind
+
+handles(TAKE_JOB, failed=snapshot_failed)(take_snapshot)
+handles(STAGE_JOBS[ChangeKind.RESTORE], failed=restore_staging_failed)(stage_restore)
+
+
+@shared_task(name="backups.purge")
+def purge() -> None:
+    """Expire and remove what is due, and files that nobody refers to. Safe to run at any time, twice too."""
+    purge_due(actor=operator(Origin.SCHEDULE))
+    sweep_orphans()
+
+
+@shared_task(name="backups.verify")
+def verify() -> None:
+    """Read back the archives that were not read for a week."""
+    verify_due()

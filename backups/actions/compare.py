@@ -1,0 +1,58 @@
+"""Comparing a backup with another, or with the list as it is now."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import islice
+
+from backups.actions.snapshots import lease, open_archive
+from backups.archive import ArchiveReader
+from backups.difference import Cells, Difference, difference, matching
+from backups.models import Snapshot
+from backupsvc.accounts.access import Permission, require
+from backupsvc.accounts.actor import Actor
+from backupsvc.errors import NotFound
+from recipients.bulk.copytext import rows
+from recipients.bulk.engine import engine
+from recipients.models import Group
+
+
+def compare(snapshot: Snapshot, *, actor: Actor, other: Snapshot | None = None) -> Difference:
+    """What came, went and changed from this backup to the other, or to the list now. Raises Refusal."""
+    require(actor, account=snapshot.account, permission=Permission.VIEW)
+    if other is not None and other.account_id != snapshot.account_id:
+        raise NotFound("snapshot.not_found")
+    with _rows_of(snapshot) as before:
+        if other is not None:
+            with _rows_of(other) as after:
+                return difference(before, after)
+        with _rows_now(snapshot.group) as after:
+            return difference(before, after)
+
+
+def rows_page(
+    snapshot: Snapshot, *, actor: Actor, search: str = "", skip: int = 0, limit: int = 50
+) -> list[Cells]:
+    """Some rows of the backup by address, as copytext cells; `search` looks in the addresses."""
+    require(actor, account=snapshot.account, permission=Permission.VIEW)
+    with _rows_of(snapshot) as stream:
+        found = matching(stream, text=search) if search.strip() else stream
+        return list(islice(found, skip, skip + limit))
+
+
+@contextmanager
+def _rows_of(snapshot: Snapshot) -> Iterator[Iterator[Cells]]:
+    lease(snapshot)
+    with closing(open_archive(snapshot)) as file:
+        yield rows(ArchiveReader(file).open_part())
+
+
+@contextmanager
+def _rows_now(group: Group) -> Iterator[Iterator[Cells]]:
+    with tempfile.TemporaryFile() as dump:
+        with engine().consistent_read():
+            engine().dump(group.pk, sink=dump)
+        dump.seek(0)
+        yield rows(dump)

@@ -1,0 +1,114 @@
+"""Bringing a backup back: its archive staged, then the same preview and merge as an import."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from django.db import transaction
+
+from backups.actions.snapshots import lease, open_archive, verify
+from backups.archive import ArchiveReader
+from backups.models import Restore, Snapshot
+from backupsvc.accounts.access import Permission, require
+from backupsvc.accounts.actor import Actor
+from backupsvc.errors import NotFound, Refusal
+from backupsvc.jobs.models import Job, Queue
+from backupsvc.jobs.queue import enqueue
+from backupsvc.jobs.runner import Claim
+from recipients.actions.changes import STAGE_JOBS, actor_of
+from recipients.actions.groups import check_name
+from recipients.actions.imports import digest_for, finish_staging
+from recipients.bulk.engine import engine
+from recipients.imports.columns import FIELDS
+from recipients.models import MOST_ATTRIBUTES, Blank, Change, ChangeKind, ChangeState, Group, Mode
+from recipients.selectors import attributes_of
+
+MODES = (Mode.REFORM_AND_ADD, Mode.ADD_ONLY, Mode.UPDATE_ONLY)
+
+
+@transaction.atomic
+def plan_restore(
+    snapshot: Snapshot,
+    *,
+    actor: Actor,
+    into: Group | None = None,
+    new_name: str = "",
+    mode: str = Mode.REFORM_AND_ADD,
+) -> tuple[Restore, Job]:
+    """Stage the backup's rows up to the preview: into a list, a new list, or (neither given) its own.
+
+    A deleted list of its own comes back when the restore is confirmed. Raises Refusal.
+    """
+    require(actor, account=snapshot.account, permission=Permission.RESTORE)
+    if mode not in MODES:
+        raise Refusal("restore.bad_mode", mode=mode)
+    if new_name:
+        new_name, group = check_name(snapshot.account, name=new_name), None
+    else:
+        group = into or snapshot.group
+        if group.account_id != snapshot.account_id:
+            raise NotFound("group.not_found")
+    with closing(open_archive(snapshot)) as file:
+        manifest = ArchiveReader(file).manifest
+    lease(snapshot)
+    change = Change.objects.create(
+        account=snapshot.account,
+        group=group,
+        new_group_name=new_name,
+        kind=ChangeKind.RESTORE,
+        mode=mode,
+        # Our own backup: the list becomes what it says, empty fields included.
+        blank=Blank.CLEAR,
+        state=ChangeState.STAGING,
+        origin=actor.origin,
+        user=actor.user,
+        user_label=actor.label[:200],
+        fields=sorted([*FIELDS, *(f"attribute:{attribute.name}" for attribute in manifest.attributes)]),
+        source_group_id=snapshot.group_id,
+    )
+    known = {attribute.name for attribute in attributes_of(change.account, group=group)}
+    # Made anew in this list alone: bringing one list back must not change another.
+    change.new_attributes = [
+        {"name": attribute.name, "type": attribute.type, "scope": "group"}
+        for attribute in manifest.attributes
+        if attribute.name not in known
+    ]
+    if len(known) + len(change.new_attributes) > MOST_ATTRIBUTES:
+        raise Refusal("attribute.too_many", most=MOST_ATTRIBUTES)
+    change.save(update_fields=["new_attributes"])
+    restore = Restore.objects.create(
+        change=change, snapshot=snapshot, snapshot_created_at=snapshot.created_at
+    )
+    job = enqueue(
+        STAGE_JOBS[ChangeKind.RESTORE], subject_id=change.pk, account=change.account, queue=Queue.CHANGE
+    )
+    return restore, job
+
+
+def stage_restore(claim: Claim) -> None:
+    """Verify the archive, stage its rows, count what the merge would do. Starts anew when repeated."""
+    change = Change.objects.select_related("account", "user").get(pk=claim.job.subject_id)
+    if change.has_ended or change.state == ChangeState.PREVIEW:
+        return
+    require(actor_of(change), account=change.account, permission=Permission.RESTORE)
+    snapshot = Restore.objects.select_related("snapshot__account").get(pk=change.pk).snapshot
+    if snapshot is None:
+        raise Refusal("restore.backup_gone")
+    lease(snapshot)
+    claim.progress(done=0, total=snapshot.recipients, step="read")
+    # Every byte is checked before the first row is staged.
+    verify(snapshot)
+    with closing(open_archive(snapshot)) as file, transaction.atomic():
+        claim.guard()
+        engine().clear(change.pk)
+        rows = engine().stage_copytext(change.pk, stream=ArchiveReader(file).open_part())
+        if digest := digest_for(change.account):
+            engine().set_digests(change.pk, digest=digest)
+    finish_staging(claim, rows=rows, rejected=0)
+
+
+def restore_staging_failed(job: Job, refusal: Refusal) -> None:
+    """The backup cannot be read: the restore ends here, with the reason; the list was not touched."""
+    Change.objects.filter(pk=job.subject_id, state=ChangeState.STAGING).update(
+        state=ChangeState.FAILED, error_code=refusal.code, error_params=dict(refusal.params)
+    )
