@@ -1,0 +1,38 @@
+// What pages need beyond Tabler and htmx. Every page works without it.
+"use strict";
+
+// A form that is being sent cannot be sent again by a second click.
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (!button || event.defaultPrevented || event.target.matches("[hx-post], [data-downloads]")) return;
+  // After the browser has collected the fields: a disabled button's own value would be left out.
+  setTimeout(() => { button.disabled = true; button.classList.add("btn-loading"); });
+});
+// Coming back with the browser's Back button, the buttons work again.
+window.addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll(".btn-loading")) {
+    button.disabled = false;
+    button.classList.remove("btn-loading");
+  }
+});
+
+// <select data-submits> and <input data-submits> send their form when they change.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+});
+
+// <input type="checkbox" data-shows="#id"> shows the part only while it is ticked.
+function showParts(root) {
+  for (const box of root.querySelectorAll("[data-shows]")) {
+    const part = document.querySelector(box.dataset.shows);
+    if (part) part.hidden = !box.checked;
+  }
+}
+document.addEventListener("change", (event) => { if (event.target.closest("form")) showParts(event.target.closest("form")); });
+document.addEventListener("DOMContentLoaded", () => showParts(document));
+
+// <button data-copies="text"> puts the text on the clipboard.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-copies]");
+  if (link) navigator.clipboard?.writeText(link.dataset.copies);
+});
