@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "backupsvc.accounts.middleware.ActorMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -87,6 +88,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "backupsvc.accounts.views.context.page",
             ],
         },
     }
@@ -292,6 +294,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 MESSAGE_TAGS = {message_levels.DEBUG: "secondary", message_levels.ERROR: "danger"}
 SITE_NAME = _("Backups")
+# A refusal without a text is an error while developing; people get a sentence that names the code.
+STRICT_WORDING = DEBUG
 
 # --- Logs: one line per event, no addresses of recipients (backupsvc/logs.py) --------------------
 LOGGING = {

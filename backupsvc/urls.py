@@ -13,4 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
+    path("", include("backupsvc.accounts.urls")),
+    path("a/<slug:slug>/", include("recipients.urls")),
+    path("a/<slug:slug>/", include("backups.urls")),
 ]

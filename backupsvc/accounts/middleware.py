@@ -1,0 +1,38 @@
+"""Who acts, in which language: known before any view runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone, translation
+
+from backupsvc.accounts.actor import Actor, Origin
+from backupsvc.accounts.models import User
+
+
+class ActorMiddleware:
+    """Sets `request.actor` (None for visitors) and speaks the language a person chose in the profile.
+
+    Comes after the session, the locale and the authentication.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        user = request.user
+        actor = None
+        if isinstance(user, User) and user.is_authenticated:
+            # `request.user` is a lazy stand-in; actions and the log want the user itself.
+            actor = Actor(User.objects.get(pk=user.pk) if type(user) is not User else user, Origin.UI)
+        request.actor = actor  # type: ignore[attr-defined]
+        if actor and actor.user and actor.user.language:
+            translation.activate(actor.user.language)
+            request.LANGUAGE_CODE = translation.get_language() or ""
+        try:
+            return self.get_response(request)
+        finally:
+            # Views activate the zone of their account; the next request of this thread may have none.
+            timezone.deactivate()

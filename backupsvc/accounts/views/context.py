@@ -1,0 +1,46 @@
+"""What every template knows: the account, what one may do in it, and where in the menu one is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from backupsvc.accounts.access import accounts_of, acts_as_support, permissions
+from backupsvc.accounts.views.door import usual_account
+
+# The menu entry that stands for a page, by the namespace or the name of its address.
+MENU_OF = {"recipients": "recipients", "backups": "backups", "accounts:log": "log"}
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """The context processor of all pages. Pages outside an account show the one the person was in last."""
+    context: dict[str, Any] = {
+        "site_name": settings.SITE_NAME,
+        "account": getattr(request, "account", None),
+        "permissions": getattr(request, "permissions", frozenset()),
+        "is_support_visit": getattr(request, "is_support_visit", False),
+        "menu": menu_entry(request),
+    }
+    actor = getattr(request, "actor", None)
+    if actor is None:
+        return context
+    context["my_accounts"] = SimpleLazyObject(lambda: list(accounts_of(actor)))
+    if context["account"] is None:
+        account = context["account"] = usual_account(request)
+        if account is not None:
+            context["permissions"] = permissions(actor, account=account)
+            context["is_support_visit"] = acts_as_support(actor, account=account)
+    return context
+
+
+def menu_entry(request: HttpRequest) -> str:
+    """The entry to mark as current; empty for pages of "My account" and outside."""
+    match = request.resolver_match
+    if match is None:
+        return ""
+    if match.view_name == "backups:extras":  # the same page, reached over My account
+        return ""
+    return MENU_OF.get(match.view_name) or MENU_OF.get(match.app_name, "")

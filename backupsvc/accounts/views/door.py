@@ -1,0 +1,145 @@
+"""The decorators every page stands behind: who is it, whose data, may they, and what if not."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django_htmx.http import reswap, retarget
+from django_htmx.middleware import HtmxDetails
+
+from backupsvc.accounts.access import Permission, accounts_of, acts_as_support, get_account, permissions
+from backupsvc.accounts.actions import support
+from backupsvc.accounts.actor import Actor, Origin
+from backupsvc.accounts.models import Account, Role, User
+from backupsvc.errors import Forbidden, NotFound, Refusal
+from backupsvc.wording import say
+
+P = ParamSpec("P")
+# Where a session remembers the account a person was in, and those support staff have opened.
+LAST_ACCOUNT = "account"
+SUPPORT_VISITS = "support_visits"
+
+
+class SignedInRequest(HttpRequest):
+    """What a view behind `signed_in_view` gets."""
+
+    user: User
+    actor: Actor
+    htmx: HtmxDetails
+
+
+class AccountRequest(SignedInRequest):
+    """What a view behind `account_view` gets."""
+
+    account: Account
+    permissions: frozenset[Permission]
+    is_support_visit: bool
+
+
+def signed_in_view(
+    view: Callable[Concatenate[SignedInRequest, P], HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
+    """A page for everybody who is signed in, outside of any account."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            return view(cast("SignedInRequest", request), *args, **kwargs)
+        except Refusal as refusal:
+            return refused(request, refusal)
+
+    return login_required(opened)
+
+
+def account_view(
+    permission: Permission = Permission.VIEW,
+) -> Callable[
+    [Callable[Concatenate[AccountRequest, Account, P], HttpResponseBase]], Callable[..., HttpResponseBase]
+]:
+    """A page inside an account, for those who hold `permission` in it. The view gets (request, account, …)."""
+
+    def decorate(
+        view: Callable[Concatenate[AccountRequest, Account, P], HttpResponseBase],
+    ) -> Callable[..., HttpResponseBase]:
+        @wraps(view)
+        def opened(request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            inside = cast("AccountRequest", request)
+            try:
+                account = get_account(inside.actor, slug=slug)
+                enter(inside, account)
+                get_account(inside.actor, slug=slug, permission=permission)
+                return view(inside, account, *args, **kwargs)
+            except Refusal as refusal:
+                return refused(request, refusal)
+
+        return login_required(opened)
+
+    return decorate
+
+
+def enter(request: AccountRequest, account: Account) -> None:
+    """Put the account and its rights on the request; note the first step of support staff into it."""
+    request.account = account
+    request.permissions = permissions(request.actor, account=account)
+    request.is_support_visit = acts_as_support(request.actor, account=account)
+    timezone.activate(zoneinfo.ZoneInfo(account.time_zone))
+    if request.is_support_visit:
+        request.actor = Actor(request.actor.user, Origin.SUPPORT)
+        visits: list[int] = request.session.get(SUPPORT_VISITS, [])
+        if account.pk not in visits:
+            support.open_account(account, actor=request.actor)
+            request.session[SUPPORT_VISITS] = [*visits, account.pk]
+    if request.session.get(LAST_ACCOUNT) != account.slug:
+        request.session[LAST_ACCOUNT] = account.slug
+
+
+def usual_account(request: HttpRequest) -> Account | None:
+    """The account a person was in last, else their first; None when they have none."""
+    actor = cast("SignedInRequest", request).actor
+    slug = request.session.get(LAST_ACCOUNT)
+    if slug:
+        try:
+            return get_account(actor, slug=slug)
+        except Refusal:
+            pass  # they were removed from it since: fall through to one they do have
+    return accounts_of(actor).first()
+
+
+def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """The answer to a refusal: a page, or for htmx a message in the page that is already there."""
+    if isinstance(refusal, NotFound):
+        raise Http404(refusal.code) from refusal
+    status = 403 if isinstance(refusal, Forbidden) else 400
+    context = {"text": say(refusal), "status": status, "back": back_path(request)}
+    if getattr(request, "htmx", None):
+        fragment = render(request, "components/_problem.html", context, status=status)
+        return reswap(retarget(fragment, "#messages"), "innerHTML")
+    if status == 403:
+        context["owners"] = owners_of(request)
+        return render(request, "accounts/forbidden.html", context, status=status)
+    return render(request, "accounts/refused.html", context, status=status)
+
+
+def owners_of(request: HttpRequest) -> list[User]:
+    """Whom to ask for a right one lacks."""
+    account: Account | None = getattr(request, "account", None)
+    if account is None:
+        return []
+    return list(
+        User.objects.filter(memberships__account=account, memberships__role=Role.OWNER).order_by("email")
+    )
+
+
+def back_path(request: HttpRequest) -> str:
+    """Where the person came from, if that is a page of ours; "/" otherwise."""
+    came_from = request.headers.get("Referer", "")
+    ours = request.build_absolute_uri("/")
+    return "/" + came_from.removeprefix(ours) if came_from.startswith(ours) else "/"

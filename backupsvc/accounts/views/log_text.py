@@ -1,0 +1,111 @@
+"""An entry of the log as people read it: what, which thing, old and new values, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _now
+
+from backupsvc.accounts.actor import Origin
+from backupsvc.accounts.models import AuditEntry
+from backupsvc.accounts.templatetags.ui import number
+from backupsvc.accounts.wording import EVENTS
+from backupsvc.accounts.wording_data import LABELS, VALUES
+from backupsvc.wording import say_code
+
+ICONS = {
+    "account": "settings",
+    "member": "user",
+    "support": "lifebuoy",
+    "group": "users",
+    "attribute": "forms",
+    "recipient": "user-edit",
+    "blocklist": "ban",
+    "import": "file-import",
+    "restore": "restore",
+    "undo": "arrow-back-up",
+    "consent": "shield-half",
+    "backup": "archive",
+}
+# Events that somebody should look into.
+BAD = frozenset({"failed", "damaged", "deletion_failed"})
+# Ids mean nothing to a reader, and what the line already says is not said twice.
+SILENT = frozenset({"old", "new", "error", "error_code", "error_params", "code", "params"})
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the log, ready for the page."""
+
+    entry: AuditEntry
+    text: str | Promise
+    icon: str
+    is_bad: bool
+    is_support: bool
+    origin: str | Promise
+    error: str
+    changes: list[tuple[str, str, str]]
+    facts: list[tuple[str, str]]
+
+
+def line_of(entry: AuditEntry) -> Line:
+    """The entry in words. Unknown events and values (of a newer version) still show, as they were written."""
+    noun, _dot, verb = entry.event.partition(".")
+    return Line(
+        entry=entry,
+        text=EVENTS.get(entry.event, entry.event),
+        icon=ICONS.get(noun, "point"),
+        is_bad=verb in BAD,
+        is_support=entry.origin == Origin.SUPPORT,
+        origin="" if entry.origin in (Origin.UI, Origin.SUPPORT) else _origin(entry.origin),
+        error=_error(entry.data),
+        changes=_changes(entry.data),
+        facts=[
+            (label_of(key), readable(key, value))
+            for key, value in entry.data.items()
+            if key not in SILENT and not key.endswith(("_id", "_ids")) and value not in (None, "", [], {})
+        ],
+    )
+
+
+def label_of(key: str) -> str:
+    """What a value is called."""
+    return str(LABELS.get(key, key.replace("_", " ")))
+
+
+def readable(key: str, value: Any) -> str:
+    """A value in words."""
+    if isinstance(value, bool):
+        return _now("on") if value else _now("off")
+    if isinstance(value, int | float):
+        return number(value)
+    if isinstance(value, list):
+        return ", ".join(readable(key, part) for part in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{label_of(name)}: {readable(name, part)}" for name, part in value.items())
+    if value is None or value == "":
+        return _now("empty")
+    return str(VALUES.get(key, {}).get(value, value))
+
+
+def _changes(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    old, new = data.get("old"), data.get("new")
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = list(dict.fromkeys([*old, *new]))
+        return [(label_of(key), readable(key, old.get(key)), readable(key, new.get(key))) for key in keys]
+    if old is not None or new is not None:
+        return [("", readable("", old), readable("", new))]
+    return []
+
+
+def _error(data: Mapping[str, Any]) -> str:
+    code = data.get("error_code") or data.get("error") or data.get("code")
+    params = data.get("error_params") or data.get("params") or {}
+    return say_code(code, params) if isinstance(code, str) and isinstance(params, Mapping) else ""
+
+
+def _origin(origin: str) -> str | Promise:
+    return Origin(origin).label if origin in Origin.values else origin

@@ -1,0 +1,54 @@
+"""Who gets through which door, and what those read who do not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+
+from backupsvc.accounts.models import Account, User
+from tests.fixtures.cast import ClientOf
+
+def without_token(html: str) -> str:
+    """The page without its CSRF tokens, which differ each time."""
+    return re.sub(r"[A-Za-z0-9]{64}", "", html)
+
+
+PAGES = ["/a/acme/log/", "/a/acme/settings/privacy/", "/a/acme/members/"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("name", ["olivia", "adam", "edith", "victor", "sam"])
+def test_everybody_in_the_account_and_support_staff_read_its_pages(
+    path: str, name: str, request: pytest.FixtureRequest, account: Account, client_of: ClientOf
+) -> None:
+    user: User = request.getfixturevalue(name)
+    answer = client_of(user).get(path)
+    assert answer.status_code == 200
+    assert "Acme Letters" in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_stranger_finds_nothing_at_the_addresses_of_an_account(
+    path: str, account: Account, stranger: User, client_of: ClientOf
+) -> None:
+    answer = client_of(stranger).get(path)
+    assert answer.status_code == 404
+    assert "Acme Letters" not in answer.text
+
+
+def test_an_account_that_does_not_exist_answers_like_one_of_somebody_else(
+    account: Account, stranger: User, client_of: ClientOf
+) -> None:
+    there = client_of(stranger).get("/a/acme/log/")
+    not_there = client_of(stranger).get("/a/nobody/log/")
+    assert there.status_code == not_there.status_code == 404
+    assert without_token(there.text).replace("acme", "nobody") == without_token(not_there.text)
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/", "/profile/", "/support/"])
+def test_visitors_are_asked_to_sign_in(path: str, account: Account) -> None:
+    answer = Client().get(path)
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("/accounts/login/")
