@@ -57,7 +57,8 @@ class ArchiveReader:
         info = members[-1]
         if info.file_size > MAX_MANIFEST_BYTES or info.compress_type != zipfile.ZIP_STORED:
             raise ArchiveDamaged("archive.manifest_invalid", detail="too large, or compressed")
-        return self._zip.read(info)
+        with self._zip.open(info) as stream:
+            return b"".join(iter(lambda: stream.read(BLOCK_BYTES), b""))
 
     def _check_members(self) -> None:
         members = self._zip.infolist()

@@ -8,6 +8,7 @@ import json
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -217,10 +218,15 @@ def test_an_archive_beyond_the_limits_of_plain_zip_is_read_and_verified(
     assert verify(file).recipients == 1
 
 
+def test_a_long_description_of_the_list_is_kept(head: ManifestHead) -> None:
+    group = replace(head.group, info="ä" * 2_000_000)
+    file = io.BytesIO()
+    write(file, head=replace(head, group=group), lines=[])
+    assert verify(file).group == group
+
+
 def test_a_time_before_zip_was_invented_is_kept_in_the_manifest(head: ManifestHead) -> None:
-    old = ManifestHead(
-        taken_at=datetime(1970, 1, 1, tzinfo=UTC), account=head.account, group=head.group, attributes=[]
-    )
+    old = replace(head, taken_at=datetime(1970, 1, 1, tzinfo=UTC))
     file = io.BytesIO()
     write(file, head=old, lines=[])
     assert verify(file).taken_at == old.taken_at
