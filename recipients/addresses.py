@@ -21,10 +21,10 @@ LONGEST_LOCAL_PART = 64
 
 # Mailboxes of machines and of whoever handles complaints: nobody subscribed with one. Not info@ or
 # sales@, which are how small firms do subscribe.
-ROLES = frozenset(
-    "abuse postmaster hostmaster noreply no-reply no_reply no.reply donotreply do-not-reply do_not_reply "
-    "mailer-daemon spam root nobody devnull".split()
-)
+ROLES = frozenset((
+    "abuse", "postmaster", "hostmaster", "noreply", "no-reply", "no_reply", "no.reply", "donotreply",
+    "do-not-reply", "do_not_reply", "mailer-daemon", "spam", "root", "nobody", "devnull",
+))  # fmt: skip
 
 _PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9.-]+)")
 _LABEL = r"(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -97,9 +97,10 @@ def _parse_any(email: str) -> Address:
     except email_validator.EmailNotValidError as error:
         raise Refusal("address.invalid") from error
     domain = (found.ascii_domain or "").lower()
-    if "." not in domain or domain.rsplit(".", 1)[1].isdigit():
-        raise Refusal("address.invalid")
     local = unicodedata.normalize("NFC", found.local_part).translate(_ASCII_LOWER)
+    is_short = len(local.encode()) <= LONGEST_LOCAL_PART
+    if not is_short or "." not in domain or domain.rsplit(".", 1)[1].isdigit():
+        raise Refusal("address.invalid")
     if local in ROLES:
         raise Refusal("address.role", role=local)
     key = f"{local}@{domain}"

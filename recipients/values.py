@@ -34,12 +34,13 @@ def check_text(text: str) -> str:
 # Times and dates
 
 _EMPTY_TIMES = frozenset(("", "0", "0000-00-00", "0000-00-00 00:00:00"))
-_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
-_DATE = re.compile(r"(\d{1,4})([./-])\s?(\d{1,2})\2\s?(\d{1,4})(?:[T ,]+(.+))?")
+_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
+_DATE = re.compile(r"(\d{1,4})([./-])\s?(\d{1,2})\2\s?(\d{1,4})(?:[T ,]+(.+))?", re.ASCII)
 _CLOCK = re.compile(
-    r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:\s?([ap])\.?m\.?)?(?:\s?Uhr)?(\s?(?:UTC|GMT|Z))?", re.I
+    r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:\s?([ap])\.?m\.?)?(?:\s?Uhr)?(\s?(?:UTC|GMT|Z))?",
+    re.IGNORECASE | re.ASCII,
 )
-_UNIX_SECONDS = re.compile(r"\d{9,11}")
+_UNIX_SECONDS = re.compile(r"\d{9,11}", re.ASCII)
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
@@ -126,7 +127,7 @@ def _written_time(text: str, *, day_first: bool | None) -> datetime:
 
 def _built(text: str, *, year: int, month: int, day: int) -> datetime:
     try:
-        return datetime(year, month, day)
+        return datetime(year, month, day)  # noqa: DTZ001 (as written: the caller knows the zone)
     except ValueError:
         raise Refusal("value.date", value=text[:40]) from None
 
@@ -157,11 +158,11 @@ def _with_clock(day: datetime, *, clock: str | None, text: str) -> datetime:
 
 # Numbers
 
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,39})(?:\.\d{1,30})?")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,39})(?:\.\d{1,30})?", re.ASCII)
 _GROUP_MARKS = re.compile("[ '\u00a0\u202f\u2019]")
-_POINT_LAST = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?")
-_COMMA_LAST = re.compile(r"([+-]?)(\d{1,3}(?:\.\d{3})+|\d+)(?:,(\d+))?")
-_POWER = re.compile(r"[+-]?\d(?:\.\d{1,20})?[eE][+-]?\d{1,2}")
+_POINT_LAST = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?", re.ASCII)
+_COMMA_LAST = re.compile(r"([+-]?)(\d{1,3}(?:\.\d{3})+|\d+)(?:,(\d+))?", re.ASCII)
+_POWER = re.compile(r"[+-]?\d(?:\.\d{1,20})?[eE][+-]?\d{1,2}", re.ASCII)
 
 
 def parse_number(text: str, *, decimal: str | None = None) -> str:
@@ -194,28 +195,42 @@ def parse_number(text: str, *, decimal: str | None = None) -> str:
 _GENDERS = {
     word: gender
     for gender, words in {
-        "female": "female f w weiblich frau fr femminile femmina donna signora sig.ra mrs ms miss woman femme "
-        "feminin féminin madame mme mujer femenino señora vrouw mevrouw",
-        "male": "male m männlich maennlich herr hr herrn maschile maschio uomo signor signore sig. mr mister man "
-        "homme masculin monsieur hombre masculino señor meneer dhr",
-        "diverse": "diverse divers d x other non-binary nonbinary nichtbinär altro autre otro anders",
+        "female": (
+            "female|f|w|weiblich|frau|fr|femminile|femmina|donna|signora|sig.ra|mrs|ms|miss|woman|"
+            "femme|feminin|féminin|madame|mme|mujer|femenino|señora|vrouw|mevrouw"
+        ),
+        "male": (
+            "male|m|männlich|maennlich|herr|hr|herrn|maschile|maschio|uomo|signor|signore|sig.|mr|"
+            "mister|man|homme|masculin|monsieur|hombre|masculino|señor|meneer|dhr"
+        ),
+        "diverse": ("diverse|divers|d|x|other|non-binary|nonbinary|nichtbinär|altro|autre|otro|anders"),
     }.items()
-    for word in words.split()
+    for word in words.split("|")
 }
 
 STATUSES = ("active", "unconfirmed", "inactive", "bounced")
 _STATUSES = {
     word: status
     for status, words in {
-        "active": "active|aktiv|attivo|attiva|actif|active|subscribed|subscriber|angemeldet|abonniert|confirmed|"
-        "bestätigt|confermato|iscritto|iscritta|abonné|inscrit|activated|aktiviert|opted in|opt-in|optin",
-        "unconfirmed": "unconfirmed|unbestätigt|nicht bestätigt|pending|ausstehend|non confermato|in attesa|"
-        "non confirmé|en attente|not confirmed|unaktiviert|not activated|nicht aktiviert",
-        "inactive": "inactive|inaktiv|inattivo|inattiva|inactif|unsubscribed|abgemeldet|deactivated|deaktiviert|"
-        "opted out|opt-out|optout|disiscritto|disiscritta|cancellato|annullato|désabonné|désinscrit|"
-        "unsubscribe|suppressed|blocked|blocklisted|blacklisted|gesperrt|non-subscribed|nonsubscribed",
-        "bounced": "bounced|bounce|hard bounce|hardbounce|hard_bounce|cleaned|bereinigt|rimbalzato|rejeté|"
-        "unzustellbar|undeliverable|invalid",
+        "active": (
+            "active|true|yes|ja|si|sì|oui|1|aktiv|attivo|attiva|actif|subscribed|subscriber|angemeldet|abonniert|"
+            "confirmed|bestätigt|confermato|iscritto|iscritta|abonné|inscrit|activated|aktiviert|"
+            "opted in|opt-in|optin"
+        ),
+        "unconfirmed": (
+            "unconfirmed|unbestätigt|nicht bestätigt|pending|ausstehend|non confermato|in attesa|"
+            "non confirmé|en attente|not confirmed|unaktiviert|not activated|nicht aktiviert"
+        ),
+        "inactive": (
+            "inactive|false|no|nein|non|0|inaktiv|inattivo|inattiva|inactif|unsubscribed|abgemeldet|deactivated|"
+            "deaktiviert|opted out|opt-out|optout|disiscritto|disiscritta|cancellato|annullato|"
+            "désabonné|désinscrit|unsubscribe|suppressed|blocked|blocklisted|blacklisted|gesperrt|"
+            "non-subscribed|nonsubscribed"
+        ),
+        "bounced": (
+            "bounced|bounce|hard bounce|hardbounce|hard_bounce|cleaned|bereinigt|rimbalzato|rejeté|"
+            "unzustellbar|undeliverable"
+        ),
     }.items()
     for word in words.split("|")
 }

@@ -22,8 +22,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _BINARY_STARTS = (
-    b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"SQLite format 3", b"\x7fELF",
-    b"BM6", b"PAR1", b"\xfd7zXZ", b"BZh",
+    b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"SQLite format 3",
+    b"\x7fELF", b"BM6", b"PAR1", b"\xfd7zXZ", b"BZh",
 )  # fmt: skip
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
@@ -33,7 +33,8 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f"))
 
 # Letters beyond ASCII of the languages each encoding is used for. Names from two of them may share a list.
 _WESTERN = (
-    "äöüßéà", "éèêëàâçùûîïôœæÿ", "áéíóúñü", "àèéìíòóùú", "áâãàçéêíóôõú", "éëïöüáóèê", "æøåéöä", "åäöé", "áðéíóúýþæö",
+    "äöüßéà", "éèêëàâçùûîïôœæÿ", "áéíóúñü", "àèéìíòóùú", "áâãàçéêíóôõú", "éëïöüáóèê", "æøåéöä", "åäöé",
+    "áðéíóúýþæö",
 )  # fmt: skip
 _CENTRAL = (
     "ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž", "ăâîșşțţ", "äöüßé",
@@ -60,7 +61,7 @@ def detect(path: Path) -> tuple[str, bool]:
     if not damaged:
         return "utf-8", False
     # Text in another encoding hardly ever makes a sound sequence: this is UTF-8 with damaged places.
-    if sound > damaged:
+    if sound * 2 >= damaged:
         return "utf-8", True
     return _single_byte(path), True
 
@@ -91,7 +92,7 @@ def _count_utf8(path: Path) -> tuple[int, int]:
         if not text.isascii():
             bad = len(UNDECODABLE.findall(text))
             damaged += bad
-            sound += sum(not character.isascii() for character in text) - bad if bad else 1
+            sound += len(text) - len(text.encode("ascii", "ignore")) - bad
     return sound, damaged + bool(decoder.getstate()[0])
 
 
@@ -117,7 +118,8 @@ def _single_byte(path: Path) -> str:
 
 
 def _coverage(counts: Counter[int], *, encoding: str, alphabets: tuple[str, ...]) -> float:
-    """The share of the letters beyond ASCII that the best two languages of an encoding explain."""
+    """The share of the letters beyond ASCII that the best language of an encoding explains, or the best
+    two: less, because two of them explain much by chance."""
     letters: Counter[str] = Counter()
     for byte, count in counts.items():
         letter = bytes([byte]).decode(encoding, "replace")
@@ -126,11 +128,11 @@ def _coverage(counts: Counter[int], *, encoding: str, alphabets: tuple[str, ...]
     if not letters:
         return 1.0
     sets = [frozenset(alphabet + alphabet.upper().replace("SS", "ß")) for alphabet in alphabets]
-    explained = (
-        sum(count for letter, count in letters.items() if letter in one or letter in two)
+    return max(
+        sum(count for letter, count in letters.items() if letter in one or letter in two) / letters.total()
+        - (0.0 if one is two else 0.15)
         for one, two in combinations_with_replacement(sets, 2)
     )
-    return max(explained) / letters.total()
 
 
 def _hint(path: Path) -> str | None:

@@ -69,7 +69,7 @@ class StagedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that cannot: its line, the header of the bad cell ("" for the row as a whole), why, and all cells."""
+    """A row that cannot: its line, the header of the bad cell ("" for the whole row), why, and all cells."""
 
     line: int
     column: str

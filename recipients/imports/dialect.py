@@ -8,7 +8,7 @@ from typing import Literal
 
 from backupsvc.errors import Refusal
 
-# Every encoding that can be chosen. A closed list: Python has codecs (zip, idna, utf-7) that are no files' encoding.
+# Every encoding that can be chosen. A closed list: some of Python's codecs (zip, idna) are for other things.
 ENCODINGS = (
     "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be",
     "cp1252", "iso-8859-1", "iso-8859-15", "mac_roman", "cp1250", "iso-8859-2", "cp852", "mac_latin2",
@@ -65,7 +65,7 @@ def _is_possible(name: str, *, value: object) -> bool:
         case "encoding", _:
             return value in ENCODINGS
         case "delimiter", str():
-            return len(value) <= 4 and not set(value) & set("\r\n\0\"")
+            return len(value) <= 4 and not set(value) & set('\r\n\0"')
         case "quote", _:
             return value in ('"', "'", "")
         case "escape", _:

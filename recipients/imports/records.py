@@ -59,7 +59,13 @@ class Records:
     """
 
     def __init__(
-        self, lines: Iterable[str], *, dialect: Dialect, columns: int | None, line: int = 1, is_exact: bool = False
+        self,
+        lines: Iterable[str],
+        *,
+        dialect: Dialect,
+        columns: int | None,
+        line: int = 1,
+        is_exact: bool = False,
     ) -> None:
         self.columns = columns
         self.line = line
@@ -170,7 +176,11 @@ class Records:
             cells = [cell.replace(STAND_IN, self._delimiter) for cell in cells]
         fitted = self._fitted(cells)
         if len(lines) > 1 and (fitted is None or self._holds_rows(lines)):
-            return None if fitted is None else self._damaged(lines, problem=Refusal("row.several", lines=len(lines)))
+            return (
+                None
+                if fitted is None
+                else self._damaged(lines, problem=Refusal("row.several", lines=len(lines)))
+            )
         if problem := self._bad_characters(text):
             return self._damaged(lines, problem=problem)
         if fitted is None:

@@ -19,7 +19,7 @@ from recipients.imports.columns import FIELDS, is_own_header
 from recipients.imports.dialect import MOST_COLUMNS, Dialect, corrected
 from recipients.imports.lines import MARK_ERRORS, split_lines
 from recipients.imports.records import ADDRESS, Records, Row
-from recipients.imports.shape import Shape, shape_of
+from recipients.imports.shape import Shape, header_names, shape_of
 from recipients.imports.spreadsheet import open_sheet
 from recipients.values import SAFE_MARKER, unescape_formula
 
@@ -30,12 +30,12 @@ _HEAD_BYTES, _PART_BYTES = 1 << 18, 1 << 17
 
 # With how much trust each delimiter is tried. "" is one column: a cell a line.
 _DELIMITERS = {
-    ",": 1.0, ";": 1.0, "\t": 1.0, "|": 1.0, "||": 1.0, "::": 0.95, ", ": 0.98, "; ": 0.98, "~": 0.9, "^": 0.9,
-    "\x1f": 0.9, ":": 0.8, " ": 0.7, "": 0.9,
+    ",": 1.0, ";": 1.0, "\t": 1.0, "|": 1.0, "||": 1.0, "::": 0.95, ", ": 0.98, "; ": 0.98, "~": 0.9,
+    "^": 0.9, "\t\t": 0.95, "\\t": 0.9, "\x1f": 0.9, ":": 0.8, " ": 0.7, "": 0.9,
 }  # fmt: skip
-_SEP_LINE = re.compile(r"\ufeff?\"?sep=(.{1,2}?)\"?[\r\n]*", re.I)
-_VALUE = re.compile(r"[+-]?[\d.,]*\d%?|[\d./: T+Z-]{5,35}|[\w .'’()&/@+#!?*-]*|https?://\S+")
-_WRAPPED = re.compile(r"([\"']).*\1", re.S)
+_SEP_LINE = re.compile(r"\ufeff?\"?sep=(.{1,2}?)\"?[\r\n]*", re.IGNORECASE)
+_VALUE = re.compile(r"[+-]?[\d.,]*\d%?|[\d./: T+Z-]{5,35}|[\w .'’()&/@+#!?*<>-]*|https?://\S+")
+_WRAPPED = re.compile(r"([\"']).*\1", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def sniff(path: Path, *, name: str = "", overrides: Mapping[str, object] | None 
 
     Raises Refusal("file.…") for a file that cannot be read at all.
     """
-    given = dict(overrides or {})
+    given: dict[str, Any] = dict(overrides or {})
     corrected(Dialect(), overrides=given)
     with path.open("rb") as stream:
         start = stream.read(8)
@@ -80,8 +80,8 @@ class _Fit:
     score: float
 
 
-def _sniff_text(path: Path, *, given: dict[str, object]) -> Sniffed:
-    encoding, is_guess = (str(given["encoding"]), False) if "encoding" in given else detect(path)
+def _sniff_text(path: Path, *, given: dict[str, Any]) -> Sniffed:
+    encoding, is_guess = (given["encoding"], False) if "encoding" in given else detect(path)
     parts = _sample_parts(path, encoding=encoding)
     if not any(part.strip("\ufeff \r\n\t") for part in parts):
         raise Refusal("file.empty")
@@ -93,7 +93,7 @@ def _sniff_text(path: Path, *, given: dict[str, object]) -> Sniffed:
     dialect = replace(
         fit.dialect,
         header=shape.header,
-        first_line=int(str(given.get("first_line", rows[0].line))),
+        first_line=given.get("first_line", rows[0].line),
         columns=shape.columns,
         short_rows=shape.short_rows,
     )
@@ -121,7 +121,7 @@ def _sample_parts(path: Path, *, encoding: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def _own_fit(parts: Sequence[str], *, base: Dialect, given: Mapping[str, object]) -> _Fit | None:
+def _own_fit(parts: Sequence[str], *, base: Dialect, given: Mapping[str, Any]) -> _Fit | None:
     """Our own files need no guessing: their first line says all."""
     first = split_lines(parts[0])[0].lstrip("\ufeff")
     delimiter = next((mark for mark in ",;\t" if first.startswith((mark.join(FIELDS[:3]) + mark))), None)
@@ -135,8 +135,10 @@ def _own_fit(parts: Sequence[str], *, base: Dialect, given: Mapping[str, object]
     return _Fit(dialect, rows, Shape(columns, 0, True, False, 1.0, 0, 1.0), 1.0)
 
 
-def _best_fit(parts: Sequence[str], *, base: Dialect, given: Mapping[str, object]) -> _Fit:
-    fits = [_fit(parts, dialect=dialect, given=given) for dialect in _candidates(parts, base=base, given=given)]
+def _best_fit(parts: Sequence[str], *, base: Dialect, given: Mapping[str, Any]) -> _Fit:
+    fits = [
+        _fit(parts, dialect=dialect, given=given) for dialect in _candidates(parts, base=base, given=given)
+    ]
     by_quote = {(fit.dialect.delimiter, fit.dialect.quote): fit for fit in fits if not fit.dialect.escape}
     return max(fits, key=lambda fit: _weighed(fit, beside=by_quote.get((fit.dialect.delimiter, '"'))))
 
@@ -149,19 +151,27 @@ def _weighed(fit: _Fit, *, beside: _Fit | None) -> float:
     if fit.dialect.quote or beside is None:
         return fit.score
     broken = sum(bool(row.problem) for row in beside.rows)
-    return fit.score * 0.8 if broken >= 3 else 0.0
+    is_open = any(cell[:1] == '"' and cell.count('"') & 1 for row in fit.rows for cell in row.cells)
+    return fit.score * 0.8 if broken >= 3 and not is_open else 0.0
 
 
-def _candidates(parts: Sequence[str], *, base: Dialect, given: Mapping[str, object]) -> list[Dialect]:
+def _candidates(parts: Sequence[str], *, base: Dialect, given: Mapping[str, Any]) -> list[Dialect]:
     text = "".join(parts)
     marks = [mark for mark in _DELIMITERS if mark in text or mark in ("", ",")]
+    if re.search(r"<\S+@\S+>", text) and " " in marks:
+        # "Ann Smith <ann@example.com>": the spaces are within the cells.
+        marks.remove(" ")
     if separator := _SEP_LINE.match(parts[0]):
         marks = [separator[1]]
-    delimiters = [str(given["delimiter"])] if "delimiter" in given else marks
-    quotes = ['"', *(["'"] if re.search(r"'(?:\W|$)", text, re.M) else []), *([""] if '"' in text else [])]
-    quotes = [str(given["quote"])] if "quote" in given else quotes
+    delimiters = [given["delimiter"]] if "delimiter" in given else marks
+    quotes = [
+        '"',
+        *(["'"] if re.search(r"'(?:\W|$)", text, re.MULTILINE) else []),
+        *([""] if '"' in text else []),
+    ]
+    quotes = [given["quote"]] if "quote" in given else quotes
     escapes = ["", *(["\\"] if re.search(r"\\[\"'\\,;|\t]", text) else [])]
-    escapes = [str(given["escape"])] if "escape" in given else escapes
+    escapes = [given["escape"]] if "escape" in given else escapes
     return [
         replace(base, delimiter=delimiter, quote=quote, escape=escape)
         for delimiter in delimiters
@@ -176,16 +186,22 @@ def _fit(parts: Sequence[str], *, dialect: Dialect, given: Mapping[str, Any]) ->
         first_line = 2
     rows = _rows(parts, dialect=dialect)
     shape = shape_of(rows, header=given.get("header"), first_line=first_line)
-    if first_line is not None:
-        skipped = sum(row.line < first_line for row in rows)
-        shape = replace(shape, start=min(skipped, len(rows) - 1))
-    body = [row for row in rows[shape.start :][:400] if not row.problem]
-    cells = [cell for row in body for cell in row.cells if cell]
-    values = sum(bool(_VALUE.fullmatch(cell)) for cell in cells) / max(len(cells), 1)
-    wrapped = sum(bool(_WRAPPED.fullmatch(cell)) for cell in cells) / max(len(cells), 1)
-    score = shape.consistency * (0.5 + 0.5 * values) * (1 - 0.5 * wrapped)
-    score *= (0.4 + 0.6 * shape.address_share) * (1.0 if shape.columns > 1 else 0.5)
+    score = _score([row.cells for row in rows[shape.start :][:400] if not row.problem], shape=shape)
     return _Fit(dialect, rows, shape, score * _DELIMITERS.get(dialect.delimiter, 0.9))
+
+
+def _score(table: Sequence[list[str]], *, shape: Shape) -> float:
+    """How good a table this is, from 0 to 1."""
+    cells = [cell for row in table for cell in row if cell]
+    count = max(len(cells), 1)
+    values = sum(bool(_VALUE.fullmatch(cell)) for cell in cells) / count
+    # Signs of the wrong quote or delimiter: quotes left around cells, spaces before them, columns of nothing.
+    wrapped = sum(bool(_WRAPPED.fullmatch(cell)) for cell in cells) / count
+    spaced = sum(cell[0] == " " for cell in cells) / count
+    filled = sum(any(column) for column in zip(*table, strict=False)) / max(shape.columns, 1)
+    score = shape.consistency**2 * (0.5 + 0.5 * values) * (0.4 + 0.6 * shape.address_share)
+    score *= (1 - 0.5 * wrapped) * (1 - 0.2 * spaced) * (0.7 + 0.3 * min(filled, 1.0))
+    return score * (1.0 if shape.columns > 1 else 0.6)
 
 
 def _rows(parts: Sequence[str], *, dialect: Dialect) -> list[Row]:
@@ -217,36 +233,27 @@ def _warnings(
 # Spreadsheets
 
 
-def _sniff_sheet(path: Path, *, given: dict[str, object]) -> Sniffed:
-    with open_sheet(path, sheet=str(given.get("sheet", "")), limit=_SHEET_ROWS) as sheet:
+def _sniff_sheet(path: Path, *, given: dict[str, Any]) -> Sniffed:
+    with open_sheet(path, sheet=given.get("sheet", ""), limit=_SHEET_ROWS) as sheet:
         rows = [Row(line, cells) for line, cells in sheet.rows]
     if not rows:
         raise Refusal("file.empty")
     header, first_line = given.get("header"), given.get("first_line")
-    shape = shape_of(_filled_up(rows), header=header, first_line=first_line)  # type: ignore[arg-type]
-    start = shape.start if first_line is None else sum(row.line < int(str(first_line)) for row in rows)
-    rows = rows[start:] or rows[-1:]
-    columns = max(len(row.cells) for row in rows)
+    width = max(len(row.cells) for row in rows)
+    # A sheet's rows end at their last filled cell.
+    rows = [Row(row.line, row.cells + [""] * (width - len(row.cells))) for row in rows]
+    shape = shape_of(rows, header=header, first_line=first_line)
+    rows, columns = rows[shape.start :], shape.columns
     if columns > MOST_COLUMNS:
         raise Refusal("file.too_many_columns", found=columns, limit=MOST_COLUMNS)
     dialect = Dialect(
         kind="spreadsheet", header=shape.header, first_line=rows[0].line, sheet=sheet.name, columns=columns,
         short_rows=True,
     )  # fmt: skip
-    warnings = _warnings(dialect, rows=rows, is_guess=False, start=start)
+    warnings = _warnings(dialect, rows=rows, is_guess=False, start=shape.start)
     estimate = sheet.last_row - rows[0].line + (not shape.header)
     found = _sniffed(dialect, rows=rows, confidence=1.0, warnings=warnings, estimate=estimate)
     return replace(found, sheets=sheet.sheets)
-
-
-def _filled_up(rows: Sequence[Row]) -> list[Row]:
-    """Rows of a sheet at the width of its table: they end at their last filled cell, so a row of two or
-    more cells is only short of empty ones. Titles above the table have one."""
-    width = max(len(row.cells) for row in rows)
-    return [
-        Row(row.line, row.cells + [""] * (width - len(row.cells))) if sum(map(bool, row.cells)) > 1 or width == 1 else row
-        for row in rows
-    ]
 
 
 # Both
@@ -255,8 +262,7 @@ def _filled_up(rows: Sequence[Row]) -> list[Row]:
 def _sniffed(
     dialect: Dialect, *, rows: Sequence[Row], confidence: float, warnings: list[Any], estimate: int
 ) -> Sniffed:
-    cells = [row.cells for row in rows]
-    names = cells[0] if dialect.header else []
+    names = header_names(rows[0], quote=dialect.quote) if dialect.header else []
     data = [list(row.cells) for row in rows[dialect.header :] if not row.problem][:SAMPLE_ROWS]
     plain = [unescape_formula(name) for name in names]
     is_own = is_own_header(names)

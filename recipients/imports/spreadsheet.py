@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from backupsvc.errors import Refusal
 
@@ -51,7 +51,14 @@ def open_sheet(path: Path, *, sheet: str = "", limit: int = 0) -> Iterator[Sheet
     Raises Refusal("file.spreadsheet_…") on opening or while the rows are read.
     """
     child = subprocess.Popen(
-        [sys.executable, "-m", "recipients.imports.spreadsheet_child", str(path.resolve()), sheet, str(limit)],
+        [
+            sys.executable,
+            "-m",
+            "recipients.imports.spreadsheet_child",
+            str(path.resolve()),
+            sheet,
+            str(limit),
+        ],
         cwd=_ROOT,
         # Nothing of our environment: it holds keys, and the child reads a stranger's file.
         env={"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
@@ -59,15 +66,13 @@ def open_sheet(path: Path, *, sheet: str = "", limit: int = 0) -> Iterator[Sheet
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    assert child.stdout is not None
     try:
-        messages = _messages(child.stdout)
+        messages = _messages(cast("IO[bytes]", child.stdout))
         about = next(messages)
         yield Sheet(about["sheets"], about["name"], about["last_row"], _rows(messages))
     finally:
         child.kill()
-        child.stdout.close()
-        child.wait()
+        child.communicate()
 
 
 def _rows(messages: Iterator[Any]) -> Iterator[tuple[int, list[str]]]:

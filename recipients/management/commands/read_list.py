@@ -21,11 +21,13 @@ from recipients.values import unescape_formula
 
 class Command(BaseCommand):
     help = "Write what the importer reads in FILE… as UTF-8 comma CSV, header first."
-    requires_system_checks = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
-        parser.add_argument("--output-dir", metavar="D", type=Path, help="write a file of the same name into D")
+        parser.add_argument(
+            "--output-dir", metavar="D", type=Path, help="write a file of the same name into D"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document about all files")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -69,7 +71,9 @@ class Command(BaseCommand):
                 rejected.append({"line": row.line, "code": row.problem.code, "message": str(row.problem)})
                 continue
             cells = row.cells[:kept]
-            writer.writerow([unescape_formula(cell) for cell in cells] if found.is_spreadsheet_safe else cells)
+            writer.writerow(
+                [unescape_formula(cell) for cell in cells] if found.is_spreadsheet_safe else cells
+            )
             rows += 1
         return {"ok": True, **_described(found), "rows": rows, "rejected": rejected}
 

@@ -1,0 +1,123 @@
+"""What is an address, and which two are the same."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backupsvc.errors import Refusal
+from recipients.addresses import parse_address
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("ann@example.com", "ann@example.com"),
+        ("Ann.Smith@Example.COM", "ann.smith@example.com"),
+        ("=x+tag@example.com", "=x+tag@example.com"),
+        ("ann@straße.de", "ann@xn--strae-oqa.de"),
+        ("ann@XN--STRAE-OQA.de", "ann@xn--strae-oqa.de"),
+        ("Ärger@example.com", "Ärger@example.com"),
+        ("u\u0308@example.com", "ü@example.com"),
+        ("ann@example.test", "ann@example.test"),
+        ("ann@server.local", "ann@server.local"),
+        ("info@example.com", "info@example.com"),
+    ],
+)
+def test_the_key_lowers_the_domain_and_only_ascii_before_it(text: str, key: str) -> None:
+    assert parse_address(text).key == key
+    assert parse_address(text).email == text
+    assert parse_address(text).domain == key.rsplit("@", 1)[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ann@example.com\t",
+        "mailto:ann@example.com",
+        "MAILTO:ann@example.com?subject=Hello",
+        "Ann Smith <ann@example.com>",
+        '"Smith, Ann" <ann@example.com>;',
+        "ann@example.com <ann@example.com>",
+        "<ann@example.com>",
+        "'ann@example.com'",
+        '"ann@example.com"',
+        "ann@example.com.",
+        "ann@example.com;",
+        "ann@example.com,",
+        "\xa0ann@example.com",
+    ],
+)
+def test_wrappings_are_mended(text: str) -> None:
+    assert parse_address(text).email == "ann@example.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "address.missing"),
+        ("   ", "address.missing"),
+        ("ann", "address.no_at_sign"),
+        ("ann@", "address.invalid"),
+        ("@example.com", "address.invalid"),
+        ("ann@localhost", "address.invalid"),
+        ("ann@10.0.0.1", "address.invalid"),
+        ("ann@[10.0.0.1]", "address.invalid"),
+        ("ann..smith@example.com", "address.invalid"),
+        (".ann@example.com", "address.invalid"),
+        ("ann@-example.com", "address.invalid"),
+        ("ann@exa_mple.com", "address.invalid"),
+        ("ann@xn--zz--.de", "address.invalid"),
+        ("ann smith@example.com", "address.invalid"),
+        ("ann@bob@example.com", "address.invalid"),
+        ("ann@example.com, bob@example.com", "address.several"),
+        ("ann@example.com bob@example.com", "address.several"),
+        ("bob@example.com <ann@example.com>", "address.several"),
+        ("ann\u202e@example.com", "address.hidden_characters"),
+        ("ann@exam\u200bple.com", "address.hidden_characters"),
+        ("ann\r\nBcc:x@example.com", "address.hidden_characters"),
+        ("an\0n@example.com", "address.hidden_characters"),
+        ("a" * 65 + "@example.com", "address.invalid"),
+        ("a@" + "b" * 63 + "." + "c" * 63 + "." + "d" * 63 + "." + "e" * 63 + ".de", "address.too_long"),
+        ("abuse@example.com", "address.role"),
+        ("NoReply@example.com", "address.role"),
+        ("Mailer <mailer-daemon@example.com>", "address.role"),
+    ],
+)
+def test_what_is_no_address_of_one_person_is_refused(text: str, code: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse_address(text)
+    assert refused.value.code == code
+
+
+def test_look_alikes_stay_two_people() -> None:
+    keys = {parse_address(f"{local}@example.com").key for local in ("ss", "ß", "i", "ı", "İ", "ſ", "s")}
+    assert len(keys) == 7
+
+
+plain = st.from_regex(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}@[A-Za-z0-9-]{1,20}\.[A-Za-z]{2,8}", fullmatch=True
+)
+
+
+@given(st.one_of(plain, st.emails(), st.text("ab.@ <>\"'üß-K\u0301", max_size=20)))
+def test_the_key_of_a_key_is_itself(text: str) -> None:
+    try:
+        address = parse_address(text)
+    except Refusal:
+        return
+    assert parse_address(address.key).key == address.key
+    assert parse_address(address.email).key == address.key
+    assert address.key.isascii() or not address.email.isascii()
+
+
+@given(plain)
+def test_the_fast_path_agrees_with_the_thorough_one(text: str) -> None:
+    def outcome(text: str) -> str:
+        try:
+            return parse_address(text).key
+        except Refusal as refusal:
+            return refusal.code
+
+    assert outcome(text) == outcome(f" {text}")
