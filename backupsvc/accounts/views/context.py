@@ -19,6 +19,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """The context processor of all pages. Pages outside an account show the one the person was in last."""
     context: dict[str, Any] = {
         "site_name": settings.SITE_NAME,
+        "allow_signup": settings.ALLOW_SIGNUP,
         "account": getattr(request, "account", None),
         "permissions": getattr(request, "permissions", frozenset()),
         "is_support_visit": getattr(request, "is_support_visit", False),
