@@ -29,9 +29,10 @@ def main() -> int:
     folder = env.private_folder(settings.DATA_DIR / "run")
     with _only_one(folder / "lock"):
         refuse_taken_port(host, port)
-        assets.fetch()
-        messages.compile_all()
-        _manage("prepare")
+        with _in_turn():
+            assets.fetch()
+            messages.compile_all()
+            _manage("prepare")
         # What listens on every address is asked on the loopback one.
         asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
         return supervisor.run(
@@ -73,6 +74,14 @@ def _only_one(path: Path) -> Iterator[None]:
                 f"it already runs with the data in {settings.DATA_DIR}.\n"
                 "Stop it first, or give this one a folder of its own: DATA_DIR=/some/folder make run"
             ) from None
+        yield
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """One set-up at a time: services with data of their own still share the files of this installation."""
+    with (Path(sys.prefix) / ".set-up.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
