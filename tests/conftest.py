@@ -18,7 +18,7 @@ from backupsvc.celery import app
 from tests import services
 
 # The cast of users (Olivia, Adam, Edith, Victor, Sam, Stranger) and their accounts.
-pytest_plugins = ["tests.fixtures.cast"]
+pytest_plugins = ["tests.fixtures.cast", "tests.fixtures.lists"]
 
 LEFT_OUT = "LEFT OUT: "
 

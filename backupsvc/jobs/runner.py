@@ -174,10 +174,11 @@ def _end(claim: Claim, *, state: JobState, refusal: Refusal | None = None) -> No
         claim.guard()
         job = claim.job
         job.refresh_from_db()
-        _close(job, state=state, refusal=refusal)
+        close(job, state=state, refusal=refusal)
 
 
-def _close(job: Job, *, state: JobState, refusal: Refusal | None) -> None:
+def close(job: Job, *, state: JobState, refusal: Refusal | None) -> None:
+    """Record how a job ended, and what follows for those that wait for it. Call inside a transaction."""
     job.state = state
     job.ended_at = database_now()
     job.lease_until = None
@@ -187,7 +188,7 @@ def _close(job: Job, *, state: JobState, refusal: Refusal | None) -> None:
     job.save(update_fields=["state", "ended_at", "lease_until", "error_code", "error_params"])
     for wait in job.waiters.select_related("job").exclude(job__state__in=ENDED):
         if wait.must_succeed and state != JobState.DONE:
-            _close(wait.job, state=JobState.FAILED, refusal=refusal or Refusal("job.awaited_cancelled"))
+            close(wait.job, state=JobState.FAILED, refusal=refusal or Refusal("job.awaited_cancelled"))
         else:
             ring(wait.job)
 
@@ -203,7 +204,7 @@ def cancel(job: Job) -> bool:
     if changed:
         for wait in job.waiters.select_related("job").exclude(job__state__in=ENDED):
             if wait.must_succeed:
-                _close(wait.job, state=JobState.FAILED, refusal=Refusal("job.awaited_cancelled"))
+                close(wait.job, state=JobState.FAILED, refusal=Refusal("job.awaited_cancelled"))
             else:
                 ring(wait.job)
     return bool(changed)

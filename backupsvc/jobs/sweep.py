@@ -11,7 +11,7 @@ from backupsvc.errors import Refusal
 from backupsvc.jobs.clock import database_now
 from backupsvc.jobs.models import ENDED, Job, JobState, JobWait
 from backupsvc.jobs.queue import ring
-from backupsvc.jobs.runner import HANDLERS
+from backupsvc.jobs.runner import close
 
 # A message rung more recently may still be on its way.
 RING_AGAIN_AFTER = timedelta(seconds=20)
@@ -43,10 +43,9 @@ def _fail_orphaned_waiters() -> None:
     ).select_related("job", "awaited")
     for wait in broken:
         with transaction.atomic():
-            changed = Job.objects.filter(pk=wait.job_id, state=JobState.DUE).update(
-                state=JobState.FAILED, ended_at=database_now()
-            )
-            if changed:
-                awaited = wait.awaited
-                refusal = Refusal(awaited.error_code or "job.awaited_cancelled", **awaited.error_params)
-                HANDLERS[wait.job.kind].failed(wait.job, refusal)
+            job = Job.objects.select_for_update().get(pk=wait.job_id)
+            if job.state != JobState.DUE:
+                continue
+            awaited = wait.awaited
+            refusal = Refusal(awaited.error_code or "job.awaited_cancelled", **awaited.error_params)
+            close(job, state=JobState.FAILED, refusal=refusal)
