@@ -52,11 +52,13 @@ def parse_time(text: str, *, day_first: bool | None = None, zone: str = "UTC") -
     text = text.strip()
     if text in _EMPTY_TIMES:
         return None
-    moment = _unix_time(text) or _iso_time(text) or _written_time(text, day_first=day_first)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC if zone == "UTC" else ZoneInfo(zone))
+    moment = _iso_time(text) or _unix_time(text) or _written_time(text, day_first=day_first)
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise Refusal("value.time", value=text[:40])
+    if moment.tzinfo is UTC:
+        return moment
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC if zone == "UTC" else ZoneInfo(zone))
     return moment.astimezone(UTC)
 
 

@@ -112,10 +112,10 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
                     values[name] = parse(cell)
             extra = fixed_attributes.copy()
             for index, name, parse in attributes:
-                if cell := cells[index]:
-                    extra[name] = parse(cell)
-                elif clear:
-                    extra[name] = None
+                cell = cells[index]
+                value = parse(cell) if cell else None
+                if clear or value is not None:
+                    extra[name] = value
         except Refusal as problem:
             return rejected(row, index, problem)
         except IndexError:
@@ -155,16 +155,17 @@ def _field_parser(target: str, *, rules: Rules, index: int | None) -> Parser:
 
 
 def _attribute_parser(name: str, *, rules: Rules, index: int | None) -> Parser:
+    """Texts are kept with every blank; a number, date or gender of blanks alone is empty."""
     specs = {spec.name: spec for spec in (*rules.attributes, *rules.mapping.new)}
     match specs[name].type:
         case "number":
             decimal = None if index is None else rules.decimal.get(index)
-            return lambda cell: parse_number(cell, decimal=decimal)
+            return lambda cell: parse_number(cell, decimal=decimal) if cell.strip() else None
         case "gender":
-            return parse_gender
+            return lambda cell: parse_gender(cell) if cell.strip() else None
         case "date":
             day_first = None if index is None else rules.day_first.get(index)
-            return lambda cell: parse_date(cell, day_first=day_first)
+            return lambda cell: parse_date(cell, day_first=day_first) if cell.strip() else None
         case _:
             return check_text
 

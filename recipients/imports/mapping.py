@@ -15,6 +15,7 @@ from recipients.values import SAFE_MARKER, check_text
 MOST_ATTRIBUTES = 45
 LONGEST_NAME = 100
 ATTRIBUTE = "attribute:"
+_MOSTLY = 0.5
 
 AttributeType = Literal["text", "number", "gender", "date"]
 
@@ -45,8 +46,11 @@ class Mapping:
 
     def to_json(self) -> dict[str, Any]:
         """The mapping as a plain dict, to be stored."""
-        return {"columns": list(self.columns), "fixed": [list(pair) for pair in self.fixed],
-                "new": [asdict(spec) for spec in self.new]}  # fmt: skip
+        return {
+            "columns": list(self.columns),
+            "fixed": [list(pair) for pair in self.fixed],
+            "new": [asdict(spec) for spec in self.new],
+        }
 
     @classmethod
     def from_json(cls, stored: abc.Mapping[str, Any]) -> Mapping:
@@ -70,59 +74,63 @@ def suggest(
     With `create_missing` each header that means nothing we know becomes a new text attribute.
     """
     columns = [""] * len(headers)
-    taken: set[str] = set()
 
-    def take(index: int, target: str) -> None:
-        if not columns[index] and target not in taken:
+    def take(index: int | None, target: str) -> None:
+        if index is not None and not columns[index] and target not in columns:
             columns[index] = target
-            taken.add(target)
 
     is_own = is_own_header(headers)
+    take(0 if is_own else _email_column(headers, samples=samples), "email")
     for index, header in enumerate(headers):
-        if header in FIELDS and (is_own or not _is_attribute(header, attributes=attributes)):
+        # In another's file a column "email" may hold yes and no: the cells decided about that above.
+        if header in FIELDS and header != "email":
             take(index, header)
     names = {normalized(spec.name): spec.name for spec in attributes}
     for index, header in enumerate(headers):
         if name := names.get(normalized(header)):
             take(index, ATTRIBUTE + name)
     if not is_own:
-        _suggest_by_meaning(headers, samples=samples, attributes=attributes, take=take)
+        _take_by_meaning(headers, attributes=attributes, take=take)
     new = _new_attributes(headers, columns=columns, attributes=attributes) if create_missing else {}
     for index, spec in new.items():
         columns[index] = ATTRIBUTE + spec.name
     return Mapping(columns=tuple(columns), new=tuple(new.values()))
 
 
-def _is_attribute(header: str, *, attributes: Sequence[AttributeSpec]) -> bool:
-    return any(spec.name == header for spec in attributes)
-
-
-def _suggest_by_meaning(
+def _take_by_meaning(
     headers: Sequence[str],
     *,
-    samples: Sequence[Sequence[str]],
     attributes: Sequence[AttributeSpec],
     take: abc.Callable[[int, str], None],
 ) -> None:
+    """Take columns for what their headers usually mean, the better names first."""
     found = [(index, field_of(header)) for index, header in enumerate(headers)]
-    ranked = sorted((field[1], index, field[0]) for index, field in found if field)
-    shares = [_address_share(index, samples=samples) for index in range(len(headers))]
-    by_addresses = sorted(range(len(headers)), key=lambda index: -shares[index])
-    # A column named for the email that holds none (a template's leftover) yields to one that does.
-    for rank_of_share in (True, False):
-        for _, index, field in ranked:
-            if field == "email" and (shares[index] >= 0.5) == rank_of_share:
-                if not rank_of_share and shares and shares[by_addresses[0]] >= 0.5:
-                    continue
-                take(index, "email")
-    if by_addresses and shares[by_addresses[0]] >= 0.5:
-        take(by_addresses[0], "email")
-    for _, index, field in ranked:
-        take(index, field)
+    for _, index, field in sorted((field[1], index, field[0]) for index, field in found if field):
+        if field != "email":
+            take(index, field)
     ideas = {idea: spec.name for spec in reversed(attributes) if (idea := idea_of(spec.name))}
     for index, header in enumerate(headers):
         if name := ideas.get(idea_of(header) or ""):
             take(index, ATTRIBUTE + name)
+
+
+def _email_column(headers: Sequence[str], *, samples: Sequence[Sequence[str]]) -> int | None:
+    """The column with the best name for it that holds addresses, or whichever holds most, or is named so."""
+    named = sorted(
+        (field[1], index) for index, header in enumerate(headers) if (field := _email_name(header))
+    )
+    shares = [_address_share(index, samples=samples) for index in range(len(headers))]
+    for _, index in named:
+        if shares[index] >= _MOSTLY:
+            return index
+    if shares and max(shares) >= _MOSTLY:
+        return shares.index(max(shares))
+    return named[0][1] if named else None
+
+
+def _email_name(header: str) -> tuple[str, int] | None:
+    field = field_of(header)
+    return field if field and field[0] == "email" else None
 
 
 def _address_share(index: int, *, samples: Sequence[Sequence[str]]) -> float:

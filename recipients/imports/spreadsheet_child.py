@@ -27,6 +27,7 @@ _CHUNK_BYTES = 1 << 20
 
 # A cell with content; one without ends in "/>" and takes no memory.
 _CELL = re.compile(rb"<(?:\w+:)?c\s(?:[^>]*?\s)?r=[\"']([A-Z]{1,3})([0-9]{1,7})[\"'][^>]*(?<!/)>")
+_CONTENT = re.compile(rb"<(?:\w+:)?(?:v|f|is)[\s>]")
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
@@ -128,21 +129,24 @@ def _choose(
 def count_cells(archive: zipfile.ZipFile, *, member: str) -> int:
     """The area the sheet's filled cells span; it is what the parser allocates. Refuses a huge one."""
     columns: set[bytes] = set()
-    first_row, last_row, seen, tail = 1 << 20, 0, 0, b""
+    first_row, last_row, seen, filled, tail = 1 << 20, 0, 0, 0, b""
     with archive.open(member) as stream:
         while block := stream.read(_CHUNK_BYTES):
             seen += len(block)
             if seen > MOST_BYTES:
                 raise Refusal("file.spreadsheet_too_large")
+            filled += len(_CONTENT.findall(block))
             block = tail + block
             for column, row in _CELL.findall(block):
                 columns.add(column)
                 number = int(row)
                 first_row, last_row = min(first_row, number), max(last_row, number)
             tail = block[block.rfind(b"<") :][:200]
+    if b"worksheet>" not in tail:
+        raise Refusal("file.spreadsheet_unreadable")
     if not columns:
-        # Cells need not say where they are; then they stand side by side and cannot span more than they are.
-        return seen if seen > 2_000 else 0
+        # Cells need not say where they are; then they stand side by side and span no more than they are.
+        return filled
     places = [_column_number(column) for column in columns]
     area = (max(places) - min(places) + 1) * (last_row - first_row + 1)
     if area > MOST_CELLS:

@@ -1,0 +1,66 @@
+"""The command that shows what the importer reads."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def read_list(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "read_list", *map(str, arguments)],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    path = tmp_path / "damaged.csv"
+    path.write_bytes('email;name\na@x.com;Zoë\nb@x.com;"Bob\nc@x.com;Cid, Jr\n'.encode("cp1252"))
+    return path
+
+
+@pytest.fixture
+def binary(tmp_path: Path) -> Path:
+    path = tmp_path / "list.pdf"
+    path.write_bytes(b"%PDF-1.7")
+    return path
+
+
+def test_good_rows_go_out_and_damaged_ones_are_named(damaged: Path) -> None:
+    done = read_list(damaged)
+    assert done.returncode == 0
+    assert done.stdout == 'email,name\na@x.com,Zoë\nc@x.com,"Cid, Jr"\n'
+    assert f"{damaged}:3: row.quote" in done.stderr
+
+
+def test_several_files_go_into_a_folder_and_unreadable_ones_leave_none(
+    damaged: Path, binary: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = read_list(binary, damaged, "--output-dir", out)
+    assert done.returncode == 1
+    assert "file.binary" in done.stderr
+    assert [path.name for path in out.iterdir()] == ["damaged.csv"]
+    with (out / "damaged.csv").open(encoding="utf-8", newline="") as stream:
+        assert list(csv.reader(stream)) == [["email", "name"], ["a@x.com", "Zoë"], ["c@x.com", "Cid, Jr"]]
+
+
+def test_json_is_one_document(damaged: Path, binary: Path) -> None:
+    done = read_list(damaged, binary, "--json")
+    assert done.returncode == 1
+    first, second = json.loads(done.stdout)
+    assert (first["ok"], first["encoding"], first["delimiter"], first["rows"]) == (True, "cp1252", ";", 2)
+    assert [(row["line"], row["code"]) for row in first["rejected"]] == [(3, "row.quote")]
+    assert (second["ok"], second["code"]) == (False, "file.binary")
+
+
+def test_wrong_usage_is_exit_2() -> None:
+    assert read_list().returncode == 2
