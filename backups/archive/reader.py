@@ -117,14 +117,12 @@ class _BoundedFile:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        wanted = _MAX_READ_BYTES + 1 if size < 0 else size
+        if size > _MAX_READ_BYTES:
+            raise ArchiveDamaged("archive.unreadable", detail="its directory is too large")
         try:
-            data = self._file.read(wanted) if wanted <= _MAX_READ_BYTES + 1 else None
+            return self._file.read(_MAX_READ_BYTES if size < 0 else size)
         except OSError as exc:
             raise _DiskFailed(exc) from exc
-        if data is None or len(data) > _MAX_READ_BYTES:
-            raise ArchiveDamaged("archive.unreadable", detail="its directory is too large")
-        return data
 
 
 class _PartStream(io.RawIOBase):

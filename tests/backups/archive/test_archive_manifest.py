@@ -155,6 +155,13 @@ def test_what_is_not_json_is_damage(text: bytes) -> None:
         Manifest.from_json(text)
 
 
+def test_a_key_that_is_there_twice_is_damage(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    Manifest.from_json(text.encode())
+    with pytest.raises(ArchiveDamaged):
+        Manifest.from_json(text.replace('"revision": 7', '"revision": 7, "revision": 7').encode())
+
+
 def test_a_later_version_is_too_new_whatever_its_keys(document: dict[str, Any]) -> None:
     with pytest.raises(ArchiveTooNew):
         read({"format": document["format"], "version": 2})

@@ -7,7 +7,7 @@ import io
 import json
 import tracemalloc
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,6 +174,15 @@ def test_an_error_while_rows_are_written_leaves_nothing_that_looks_complete(head
                 sink.write(b"1\n" * 1_000_000)
                 raise DatabaseGone
     assert_incomplete(file.getvalue())
+
+
+def test_an_error_of_the_rows_is_not_hidden_by_a_disk_that_is_full_as_well(head: ManifestHead) -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"1\n"
+        raise KeyError("database gone")
+
+    with pytest.raises(KeyError, match="database gone"):
+        write(FullDisk(writes=1), head=head, lines=failing())
 
 
 def test_a_disk_that_fills_up_at_any_write_gives_its_own_error_and_no_archive(head: ManifestHead) -> None:
