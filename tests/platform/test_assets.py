@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,7 +72,9 @@ def test_without_npm_one_is_taken_from_the_package_index(
     npm_calls: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda _name: None)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    found = iter([None, SimpleNamespace(origin="/wheel/__init__.py")])
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: next(found))
     assets.fetch()
     assert npm_calls[0][-1] == assets.NPM_WHEEL
-    assert npm_calls[1][: len(assets.NPM_OF_WHEEL)] == list(assets.NPM_OF_WHEEL)
+    assert npm_calls[1][0] == "/wheel/bin/node"
+    assert npm_calls[1][2] == "ci"
