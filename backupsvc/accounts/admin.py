@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from backupsvc.accounts.models import Account, AuditEntry, Member, User
 
-# Rights come from roles in accounts; Django's own groups would only mislead, and "Group" means a list here.
+# Rights come from roles in accounts; Django's own groups would only mislead: "Group" means a list here.
 admin.site.unregister(AuthGroup)
 # The admin's own form would let an operator in without the second factor and without rate limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -39,7 +39,16 @@ class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("email", "name", "is_active", "is_support", "is_staff", "last_login")
     list_filter = ("is_active", "is_support", "is_staff")
     search_fields = ("email", "name")
-    fields = ("email", "name", "language", "is_active", "is_support", "is_staff", "is_superuser", "last_login")
+    fields = (
+        "email",
+        "name",
+        "language",
+        "is_active",
+        "is_support",
+        "is_staff",
+        "is_superuser",
+        "last_login",
+    )
     readonly_fields = ("email", "last_login")
     ordering = ("email",)
 

@@ -10,7 +10,7 @@ from backupsvc.errors import NotFound
 
 def members_of(account: Account) -> QuerySet[Member]:
     """The account's members with their users, by address."""
-    return account.members.select_related("user").order_by("user__email")
+    return Member.objects.filter(account=account).select_related("user").order_by("user__email")
 
 
 def audit_entries(
@@ -69,7 +69,7 @@ def find_accounts(text: str, *, limit: int = 50) -> list[Account]:
 
 def get_member(account: Account, *, member_id: int) -> Member:
     """A member of this account, or NotFound."""
-    member = account.members.select_related("user", "account").filter(pk=member_id).first()
+    member = Member.objects.filter(account=account, pk=member_id).select_related("user", "account").first()
     if member is None:
         raise NotFound("member.not_found")
     return member

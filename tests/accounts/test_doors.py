@@ -10,6 +10,7 @@ from django.test import Client
 from backupsvc.accounts.models import Account, User
 from tests.fixtures.cast import ClientOf
 
+
 def without_token(html: str) -> str:
     """The page without its CSRF tokens, which differ each time."""
     return re.sub(r"[A-Za-z0-9]{64}", "", html)

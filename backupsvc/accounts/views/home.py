@@ -53,7 +53,7 @@ def choose_language(request: HttpRequest) -> HttpResponseBase:
             language,
             max_age=365 * 24 * 3600,
             secure=settings.LANGUAGE_COOKIE_SECURE,
-            samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+            samesite="Lax",
         )
         actor = getattr(request, "actor", None)
         if actor is not None:

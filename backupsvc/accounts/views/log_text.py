@@ -60,13 +60,16 @@ def line_of(entry: AuditEntry) -> Line:
         icon=ICONS.get(noun, "point"),
         is_bad=verb in BAD,
         is_support=entry.origin == Origin.SUPPORT,
-        origin="" if entry.origin in (Origin.UI, Origin.SUPPORT) else _origin(entry.origin),
+        # The operator's own work is signed with its origin already.
+        origin=""
+        if entry.origin in (Origin.UI, Origin.SUPPORT) or entry.user is None
+        else _origin(entry.origin),
         error=_error(entry.data),
         changes=_changes(entry.data),
         facts=[
             (label_of(key), readable(key, value))
             for key, value in entry.data.items()
-            if key not in SILENT and not key.endswith(("_id", "_ids")) and value not in (None, "", [], {})
+            if key not in SILENT and not key.endswith(("_id", "_ids")) and value is not False and value
         ],
     )
 
