@@ -6,6 +6,7 @@ would run as a formula and say so in a last column, so that reading them back is
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import tempfile
@@ -64,30 +65,15 @@ def xlsx_file(rows: Iterable[Cells], *, attributes: Sequence[str], target: Binar
     """
     if len(COLUMNS) + len(attributes) + 1 > MAX_SHEET_COLUMNS:
         raise Refusal("export.too_many_columns", limit=MAX_SHEET_COLUMNS)
+    output = _Output(target)
     # Rows go through a file of the library's; here it is gone even when the export is given up.
     with tempfile.TemporaryDirectory() as folder:
-        workbook = Workbook(
-            target,
-            {
-                "constant_memory": True,
-                "tmpdir": folder,
-                "use_zip64": True,
-                "strings_to_formulas": False,
-                "strings_to_numbers": False,
-                "strings_to_urls": False,
-            },
-        )
-        sheet = workbook.add_worksheet("Recipients", worksheet_class=_ExactSheet)
         try:
-            for number, cells in enumerate(_table(rows, attributes=attributes, spreadsheet_safe=True)):
-                _write_cells(sheet, cells, number=number)
-        except BaseException:
-            sheet.row_data_fh.close()
-            raise
-        try:
-            workbook.close()
+            _write_workbook(_table(rows, attributes=attributes, spreadsheet_safe=True), output, folder=folder)
         except FileCreateError as exc:
             raise exc.args[0] from None  # the OSError that the library wrapped: a full disk says so
+        finally:
+            output.let_go()
 
 
 def _table(rows: Iterable[Cells], *, attributes: Sequence[str], spreadsheet_safe: bool) -> Iterator[Cells]:
@@ -152,6 +138,54 @@ def _quoted(cell: str | None) -> str:
     if cell == "" or _NEEDS_QUOTES.search(cell):
         return '"' + cell.replace('"', '""') + '"'
     return cell
+
+
+class _Output:
+    """The target while the workbook is written.
+
+    The library leaves a ZIP file open when it fails, which writes its directory when it is collected,
+    some time later: by then it must not reach the target any more.
+    """
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._file = target
+
+    def let_go(self) -> None:
+        self._file = io.BytesIO()
+
+    def write(self, data: bytes) -> int:
+        return self._file.write(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _write_workbook(table: Iterable[Cells], output: _Output, *, folder: str) -> None:
+    workbook = Workbook(
+        output,
+        {
+            "constant_memory": True,
+            "tmpdir": folder,
+            "use_zip64": True,
+            "strings_to_formulas": False,
+            "strings_to_numbers": False,
+            "strings_to_urls": False,
+        },
+    )
+    sheet = workbook.add_worksheet("Recipients", worksheet_class=_ExactSheet)
+    try:
+        for number, cells in enumerate(table):
+            _write_cells(sheet, cells, number=number)
+    except BaseException:
+        sheet.row_data_fh.close()
+        raise
+    workbook.close()
 
 
 def _write_cells(sheet: Worksheet, cells: Cells, *, number: int) -> None:
