@@ -187,6 +187,9 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_TIMEZONE = "UTC"
 
+# For so long a deleted list's rows stay, and Undo is one click.
+UNDO_DELETION_HOURS = env.number("UNDO_DELETION_HOURS", 24)
+
 # --- Files --------------------------------------------------------------------------------------
 UPLOAD_LIMIT_BYTES = env.number("UPLOAD_LIMIT_MB", 1024) * 1024 * 1024
 STORAGES = {

@@ -1,0 +1,378 @@
+"""An import from its upload to its end: what it writes, what it refuses, what it leaves alone."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+
+from backups import storage
+from backups.models import Snapshot
+from backupsvc.accounts.actor import Origin
+from backupsvc.accounts.models import Account, AuditEntry, Member, Role, User
+from backupsvc.errors import Forbidden, NotFound, Refusal
+from backupsvc.jobs import runner
+from backupsvc.jobs.models import Job
+from backupsvc.jobs.runner import drain
+from recipients.actions import imports
+from recipients.actions.attributes import create_attribute
+from recipients.actions.blocklist import block
+from recipients.actions.changes import cancel_change, confirm_change
+from recipients.actions.groups import change_group
+from recipients.actions.recipients import unsubscribe
+from recipients.models import Activity, Attribute, Change, Group, Import, Recipient, StagedRow, Status
+from recipients.selectors import change_json
+from tests.fixtures.lists import Lists, acting, table
+
+PEOPLE = "email,First name\nanna@example.com,Anna\nbob@example.com,Bob\n"
+
+
+def test_nothing_is_written_to_a_list_before_the_preview_is_confirmed(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    before = table(group)
+    change = lists.preview(
+        "email,First name,New field\nanna@example.com,Changed,1\nzoe@example.com,Zoe,2\n", into=group
+    )
+    assert (change.state, change.preview["added"], change.preview["updated"]) == ("preview", 1, 1)
+    assert table(group) == before
+    assert not Attribute.objects.filter(name="New field").exists()
+    assert Snapshot.objects.count() == 0
+
+
+def test_an_import_into_a_list_makes_a_backup_of_the_state_before(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    change = lists.load("email,First name\ncarl@example.com,Carl\n", into=group, file_name="leads.csv")
+    snapshot = Snapshot.objects.get()
+    assert (snapshot.cause, snapshot.detail, snapshot.recipients, snapshot.state) == (
+        "import",
+        "leads.csv",
+        2,
+        "complete",
+    )
+    assert snapshot.user == lists.owner
+    assert change.snapshot_id == snapshot.pk
+    assert Recipient.objects.filter(group=group).count() == 3
+
+
+def test_every_row_of_the_file_is_accounted_for(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    change = lists.load(
+        "email,First name\nanna@example.com,Anna\nbob@example.com,Robert\nnew@example.com,N\n"
+        "NEW@example.com,M\nbroken,X\nabuse@example.com,Y\n",
+        into=group,
+    )
+    result = change_json(change)
+    counts = {
+        name: result[name]
+        for name in ("rows", "added", "updated", "unchanged", "kept_safe", "rejected", "duplicates")
+    }
+    assert counts == {
+        "rows": 6,
+        "added": 1,
+        "updated": 1,
+        "unchanged": 1,
+        "kept_safe": 0,
+        "rejected": 2,
+        "duplicates": 1,
+    }
+    rejected = list(change.rejected_rows.values_list("line", "column", "code"))
+    assert rejected == [(6, "email", "address.no_at_sign"), (7, "email", "address.role")]
+    assert Recipient.objects.get(group=group, key="new@example.com").attributes == {"First name": "M"}
+
+
+def test_the_counts_on_the_list_follow_the_import(lists: Lists) -> None:
+    group = lists.group(
+        "email,status\na@example.com,active\nb@example.com,unconfirmed\nc@example.com,unsubscribed\nd@example.com,bounced\n"
+    )
+    counts = (group.active_count, group.unconfirmed_count, group.inactive_count, group.bounced_count)
+    assert counts == (1, 1, 1, 1)
+    assert {one.key[0]: one.status for one in Recipient.objects.all()} == {
+        "a": Status.ACTIVE, "b": Status.UNCONFIRMED, "c": Status.INACTIVE, "d": Status.BOUNCED,
+    }  # fmt: skip
+
+
+def test_an_unsubscribed_person_stays_so_and_is_counted(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    anna = Recipient.objects.get(key="anna@example.com")
+    unsubscribe(anna, actor=lists.actor)
+    change = lists.load("email,status,First name\nanna@example.com,active,Changed\n", into=group)
+    anna.refresh_from_db()
+    assert (change.kept_safe, anna.status, anna.attributes["First name"]) == (1, Status.INACTIVE, "Changed")
+
+
+def test_only_an_owner_or_admin_makes_people_active_again_and_with_a_reason(
+    lists: Lists, edith: User
+) -> None:
+    group = lists.group(PEOPLE)
+    unsubscribe(Recipient.objects.get(key="anna@example.com"), actor=lists.actor)
+    text = "email,status\nanna@example.com,active\n"
+    change = lists.preview(text, into=group)
+    with pytest.raises(Forbidden):
+        confirm_change(change, actor=acting(edith), reactivate=True, reason="asked by phone")
+    with pytest.raises(Refusal, match=r"consent\.reason_missing"):
+        confirm_change(change, actor=lists.actor, reactivate=True, reason="  ")
+    drain(confirm_change(change, actor=lists.actor, reactivate=True, reason="asked by phone"))
+    assert Recipient.objects.get(key="anna@example.com").status == Status.ACTIVE
+    entry = AuditEntry.objects.get(event="consent.reactivated")
+    assert (entry.user, entry.data["reason"], entry.data["count"]) == (lists.owner, "asked by phone", 1)
+
+
+def test_blocked_people_stay_out(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    block(lists.account, actor=lists.actor, pattern="*@Blocked.example")
+    block(lists.account, actor=lists.actor, pattern="Zoe@example.com")
+    change = lists.load("email\nzoe@example.com\nmax@blocked.example\nok@example.com\n", into=group)
+    assert (change.added, change.kept_safe) == (1, 2)
+
+
+def test_activities_survive_an_update_in_place(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    anna = Recipient.objects.get(key="anna@example.com")
+    Activity.objects.create(recipient=anna, kind=Activity.Kind.OPENED)
+    lists.load("email,First name\nanna@example.com,Changed\n", into=group)
+    anna.refresh_from_db()
+    assert (anna.attributes["First name"], anna.activities.count()) == ("Changed", 1)
+
+
+def test_a_foreign_file_needs_a_word_on_the_status_of_new_people(lists: Lists) -> None:
+    run = lists.draft(PEOPLE, status="")
+    with pytest.raises(Refusal, match=r"import\.status_missing"):
+        imports.stage(run, actor=lists.actor)
+    imports.set_mode(run, actor=lists.actor, mode="reform_and_add", blank="keep", new_status="unconfirmed")
+    drain(imports.stage(run, actor=lists.actor))
+    drain(confirm_change(Change.objects.get(pk=run.pk), actor=lists.actor))
+    assert {one.status for one in Recipient.objects.all()} == {Status.UNCONFIRMED}
+
+
+def test_signup_columns_left_out_are_stopped_with_a_warning(lists: Lists) -> None:
+    run = lists.draft("email,status,First name\nanna@example.com,unsubscribed,Anna\n")
+    mapping = {**run.mapping, "columns": ["email", "", "attribute:First name"]}
+    with pytest.raises(Refusal, match=r"import\.signup_unmapped"):
+        imports.set_mapping(run, actor=lists.actor, mapping=mapping)
+    imports.set_mapping(run, actor=lists.actor, mapping=mapping, leaves_signup_out=True)
+    assert Import.objects.get().leaves_signup_out
+
+
+def test_a_field_used_twice_is_refused_by_name(lists: Lists) -> None:
+    run = lists.draft("email,First name,Name\nanna@example.com,Anna,A\n")
+    mapping = {**run.mapping, "columns": ["email", "attribute:First name", "attribute:First name"]}
+    with pytest.raises(Refusal, match=r"mapping\.twice.*First name"):
+        imports.set_mapping(run, actor=lists.actor, mapping=mapping)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "file.empty"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "file.binary"),
+        (b"PK\x03\x04broken", "file.spreadsheet_unreadable"),
+        (b"email" + b",c" * 10_000 + b"\na@example.com" + b",1" * 10_000, "file.too_many_columns"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_and_leaves_nothing(
+    lists: Lists, uploads: Path, content: bytes, code: str
+) -> None:
+    with pytest.raises(Refusal) as refused:
+        imports.start_import(
+            lists.account, actor=lists.actor, file=io.BytesIO(content), file_name="x.csv", new_group_name="N"
+        )
+    assert refused.value.code == code
+    assert not Change.objects.exists()
+    assert not Group.objects.exists()
+    assert not [path for path in uploads.rglob("*") if path.is_file()]
+
+
+def test_a_file_without_rows_goes_back_to_the_draft_with_the_reason(lists: Lists) -> None:
+    change = lists.preview("email,First name\n")
+    assert (change.state, change.error_code) == ("draft", "file.no_rows")
+    assert not Group.objects.exists()
+
+
+def test_a_file_removed_before_it_was_read_is_said_so(lists: Lists, uploads: Path) -> None:
+    run = lists.draft(PEOPLE)
+    for path in uploads.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    drain(imports.stage(run, actor=lists.actor))
+    change = Change.objects.get()
+    assert (change.state, change.error_code) == ("draft", "import.upload_missing")
+
+
+def test_confirming_twice_is_one_import(lists: Lists) -> None:
+    change = lists.preview(PEOPLE)
+    first = confirm_change(change, actor=lists.actor)
+    assert confirm_change(change, actor=lists.actor) == first
+    drain(first)
+    assert confirm_change(change, actor=lists.actor) == first
+    assert (Recipient.objects.count(), Group.objects.count()) == (2, 1)
+    assert AuditEntry.objects.filter(event="import.done").count() == 1
+
+
+def test_a_second_import_waits_and_its_backup_holds_the_firsts_rows(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    first, first_job = lists.confirm("email\ncarl@example.com\n", into=group)
+    second, second_job = lists.confirm("email\ndora@example.com\n", into=group)
+    assert (first.state, second.state) == ("active", "queued")
+    assert not runner.run(second_job.pk)
+    drain(second_job)
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, second.state, first_job.pk < second_job.pk) == ("done", "done", True)
+    sizes = [Snapshot.objects.get(pk=change.snapshot_id).recipients for change in (first, second)]
+    assert sizes == [2, 3]
+
+
+def test_a_second_import_goes_on_when_the_first_fails(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = lists.group(PEOPLE)
+    first, first_job = lists.confirm("email\ncarl@example.com\n", into=group)
+    second, second_job = lists.confirm("email\ndora@example.com\n", into=group)
+    with monkeypatch.context() as full:
+        full.setattr(storage, "write", disk_full)
+        drain(first_job)
+    drain(second_job)
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, first.error_code, second.state) == ("failed", "storage.full", "done")
+    assert set(table(group)) == {"anna@example.com", "bob@example.com", "dora@example.com"}
+
+
+def disk_full(*_args: object) -> None:
+    raise storage.StorageRefused("storage.full")
+
+
+def test_an_edit_between_backup_and_merge_makes_another_backup(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    change, job = lists.confirm("email\ncarl@example.com\n", into=group)
+    drain(Job.objects.get(kind="backups.take_snapshot"))
+    unsubscribe(Recipient.objects.get(key="anna@example.com"), actor=lists.actor)
+    drain(job)
+    change.refresh_from_db()
+    assert (change.state, change.backups_taken, Snapshot.objects.count()) == ("done", 2, 2)
+    assert change.snapshot_id == Snapshot.objects.latest("pk").pk
+
+
+def test_a_cancelled_import_leaves_the_list_and_nothing_behind(lists: Lists, uploads: Path) -> None:
+    group = lists.group(PEOPLE)
+    before = table(group)
+    change, job = lists.confirm("email\ncarl@example.com\n", into=group)
+    cancel_change(change, actor=lists.actor)
+    drain(job)
+    assert table(group) == before
+    assert not StagedRow.objects.exists()
+    assert not [path for path in uploads.rglob("*") if path.is_file()]
+    with pytest.raises(Refusal, match=r"change\.already_ended"):
+        cancel_change(change, actor=lists.actor)
+
+
+def test_a_list_made_for_a_cancelled_import_goes_with_it(lists: Lists) -> None:
+    change, _job = lists.confirm(PEOPLE)
+    cancel_change(change, actor=lists.actor)
+    assert not Group.objects.filter(hidden_at__isnull=True).exists()
+
+
+def test_a_member_who_lost_the_right_while_the_job_waited_changes_nothing(lists: Lists, edith: User) -> None:
+    group = lists.group(PEOPLE)
+    before = table(group)
+    change, job = lists.confirm("email\ncarl@example.com\n", into=group, actor=acting(edith))
+    Member.objects.filter(user=edith).update(role=Role.VIEWER)
+    drain(job)
+    change.refresh_from_db()
+    assert (change.state, change.error_code) == ("failed", "account.forbidden")
+    assert table(group) == before
+
+
+def test_viewers_and_strangers_start_no_import(
+    lists: Lists, victor: User, edith: User, stranger: User
+) -> None:
+    for user, refusal in ((victor, Forbidden), (stranger, NotFound)):
+        with pytest.raises(refusal):
+            lists.draft(PEOPLE, actor=acting(user))
+    assert lists.draft(PEOPLE, actor=acting(edith)).pk
+
+
+@pytest.mark.parametrize("switch", ["account", "group", "api"])
+def test_no_backup_is_made_where_it_is_switched_off(lists: Lists, switch: str) -> None:
+    group = lists.group(PEOPLE)
+    origin = Origin.API if switch == "api" else Origin.UI
+    if switch == "account":
+        Account.objects.update(auto_backup=False)
+    if switch == "group":
+        change_group(group, actor=lists.actor, auto_backup=False)
+    lists.account.refresh_from_db()
+    group.refresh_from_db()
+    change = lists.load("email\ncarl@example.com\n", into=group, actor=acting(lists.owner, origin=origin))
+    assert (change.state, change.snapshot_id, change.backup_why) == ("done", None, f"{switch}_off")
+    assert AuditEntry.objects.get(event="backup.skipped").data["why"] == f"{switch}_off"
+
+
+def test_changes_through_the_api_are_backed_up_when_the_account_wants_it(lists: Lists) -> None:
+    Account.objects.update(backup_api_changes=True)
+    lists.account.refresh_from_db()
+    group = lists.group(PEOPLE)
+    change = lists.load("email\ncarl@example.com\n", into=group, actor=acting(lists.owner, origin=Origin.API))
+    assert Snapshot.objects.get(pk=change.snapshot_id).cause == "api"
+
+
+def test_a_switch_flipped_after_the_confirmation_concerns_later_changes(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    change, job = lists.confirm("email\ncarl@example.com\n", into=group)
+    Account.objects.update(auto_backup=False)
+    drain(job)
+    change.refresh_from_db()
+    assert change.snapshot_id is not None
+
+
+def test_going_on_without_a_backup_is_the_owners_typed_choice(lists: Lists, edith: User) -> None:
+    group = lists.group(PEOPLE)
+    change = lists.preview("email\ncarl@example.com\n", into=group)
+    with pytest.raises(Forbidden):
+        confirm_change(change, actor=acting(edith), backup=False, typed_name="News")
+    with pytest.raises(Refusal, match=r"change\.backup_not_optional"):
+        confirm_change(change, actor=acting(lists.owner, origin=Origin.API), backup=False, typed_name="News")
+    with pytest.raises(Refusal, match=r"change\.name_not_typed"):
+        confirm_change(change, actor=lists.actor, backup=False, typed_name="news")
+    drain(confirm_change(change, actor=lists.actor, backup=False, typed_name="News"))
+    change.refresh_from_db()
+    assert (change.state, change.backup_why, Snapshot.objects.count()) == ("done", "declined", 0)
+
+
+def test_new_fields_of_a_file_are_made_with_the_import(lists: Lists) -> None:
+    group = lists.group("email,First name,Shoe size\nanna@example.com,Anna,38\n")
+    assert sorted(Attribute.objects.values_list("name", flat=True)) == ["First name", "Shoe size"]
+    assert Recipient.objects.get(group=group).attributes == {"First name": "Anna", "Shoe size": "38"}
+
+
+def test_rows_staged_before_a_crash_of_the_database_are_read_again(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    change, job = lists.confirm("email\ncarl@example.com\n", into=group)
+    StagedRow.objects.all().delete()
+    drain(job)
+    change.refresh_from_db()
+    assert (change.state, change.added) == ("done", 1)
+
+
+def test_lists_of_other_accounts_are_not_touched(
+    lists: Lists, other_account: Account, stranger: User
+) -> None:
+    theirs = Lists(account=other_account, owner=stranger).group(PEOPLE)
+    before = table(theirs)
+    ours = lists.group(PEOPLE)
+    lists.load("email,First name\nanna@example.com,Changed\n", into=ours)
+    assert table(theirs) == before
+    create_attribute(lists.account, actor=lists.actor, name="Ours")
+    assert not Attribute.objects.filter(account=other_account, name="Ours").exists()
+
+
+def test_a_file_is_staged_anew_when_its_job_is_delivered_again_after_a_crash(lists: Lists) -> None:
+    run = lists.draft(PEOPLE)
+    job = imports.stage(run, actor=lists.actor)
+    claim = runner.claim_job(job.pk)
+    assert claim is not None
+    imports.stage_import(claim)
+    Change.objects.update(state="staging")
+    with transaction.atomic():
+        imports.stage_import(claim)
+    change = Change.objects.get()
+    assert (change.rows, change.staged_rows, StagedRow.objects.count()) == (2, 2, 2)
