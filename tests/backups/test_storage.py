@@ -1,3 +1,5 @@
+"""Where archives lie. One long file, so that both kinds of storage are held to the same promises."""
+
 from __future__ import annotations
 
 import errno
