@@ -28,8 +28,10 @@ csv.field_size_limit(FIELD_LIMIT)
 PATIENCE_CHARS = 64 << 20
 SHORT_LIMIT = 1 << 16
 
-# Records read one by one before the fast path is tried again: damage comes in clusters.
+# Records read one by one before the fast path is tried again, and twice as many each time it fails:
+# damage comes in clusters, and finding an open quote may cost the fast path a mebibyte.
 CAREFUL_RECORDS = 100
+MOST_CAREFUL_RECORDS = 1 << 20
 
 # Stands in for a delimiter of several characters, which the csv module cannot split at. A noncharacter:
 # no text has it, and a line that does is reported.
@@ -88,14 +90,16 @@ class Records:
         }
 
     def __iter__(self) -> Iterator[Row]:
+        careful = CAREFUL_RECORDS
         while True:
             yield from self._fast()
-            for _ in range(CAREFUL_RECORDS):
+            for _ in range(careful):
                 if not self._peek():
                     return
                 row = self.next_row()
                 if row is not None:
                     yield row
+            careful = min(2 * careful, MOST_CAREFUL_RECORDS)
 
     def next_row(self) -> Row | None:
         """The next record, read with care; None when it is blank or nothing is left."""

@@ -35,7 +35,8 @@ _DELIMITERS = {
 }  # fmt: skip
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(.{1,2}?)\"?[\r\n]*", re.IGNORECASE)
 _VALUE = re.compile(r"[+-]?[\d.,]*\d%?|[\d./: T+Z-]{5,35}|[\w .'’()&/@+#!?*<>-]*|https?://\S+")
-_WRAPPED = re.compile(r"([\"']).*\1", re.DOTALL)
+# Marks of a quote or an escape that was not understood.
+_WRAPPED = re.compile(r"([\"']).*\1|.*\\[\"'].*", re.DOTALL)
 
 
 @dataclass(frozen=True)

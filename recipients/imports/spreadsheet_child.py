@@ -26,7 +26,8 @@ SMALL_MEMBER_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 20
 
 # A cell with content; one without ends in "/>" and takes no memory.
-_CELL = re.compile(rb"<(?:\w+:)?c\s(?:[^>]*?\s)?r=[\"']([A-Z]{1,3})([0-9]{1,7})[\"'][^>]*(?<!/)>")
+_CELL = rb"<%bc\s(?:[^>]*?\s)??r=[\"']([A-Z]{1,3})([0-9]{1,7})[\"'][^>]*(?<!/)>"
+_ROOT = re.compile(rb"<(\w+:)?worksheet")
 _CONTENT = re.compile(rb"<(?:\w+:)?(?:v|f|is)[\s>]")
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
@@ -129,18 +130,24 @@ def _choose(
 def count_cells(archive: zipfile.ZipFile, *, member: str) -> int:
     """The area the sheet's filled cells span; it is what the parser allocates. Refuses a huge one."""
     columns: set[bytes] = set()
-    first_row, last_row, seen, filled, tail = 1 << 20, 0, 0, 0, b""
+    rows: set[bytes] = set()
+    seen, filled, tail = 0, 0, b""
+    cell: re.Pattern[bytes] | None = None
     with archive.open(member) as stream:
         while block := stream.read(_CHUNK_BYTES):
             seen += len(block)
             if seen > MOST_BYTES:
                 raise Refusal("file.spreadsheet_too_large")
-            filled += len(_CONTENT.findall(block))
+            # With the prefix known, the search runs from "<c" to "<c" instead of from tag to tag.
+            cell = cell or _cell_pattern(block)
+            found = cell.findall(tail + block)
+            if found:
+                letters, numbers = zip(*found, strict=True)
+                columns.update(letters)
+                rows.update(numbers)
+            else:
+                filled += len(_CONTENT.findall(block))
             block = tail + block
-            for column, row in _CELL.findall(block):
-                columns.add(column)
-                number = int(row)
-                first_row, last_row = min(first_row, number), max(last_row, number)
             tail = block[block.rfind(b"<") :][:200]
     if b"worksheet>" not in tail:
         raise Refusal("file.spreadsheet_unreadable")
@@ -148,10 +155,16 @@ def count_cells(archive: zipfile.ZipFile, *, member: str) -> int:
         # Cells need not say where they are; then they stand side by side and span no more than they are.
         return filled
     places = [_column_number(column) for column in columns]
-    area = (max(places) - min(places) + 1) * (last_row - first_row + 1)
+    lines = [int(row) for row in rows]
+    area = (max(places) - min(places) + 1) * (max(lines) - min(lines) + 1)
     if area > MOST_CELLS:
         raise Refusal("file.spreadsheet_too_large")
     return area
+
+
+def _cell_pattern(head: bytes) -> re.Pattern[bytes]:
+    root = _ROOT.search(head)
+    return re.compile(_CELL % ((root and root[1]) or b""))
 
 
 def _column_number(letters: bytes) -> int:
