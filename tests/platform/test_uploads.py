@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,25 @@ pytestmark = pytest.mark.once
 KB = 1024
 
 
-def posted(size_bytes: int) -> HttpRequest:
-    file = io.BytesIO(b"x" * size_bytes)
-    file.name = "list.csv"
-    return RequestFactory().post("/", {"file": file, "name": "behind the file"})
+@pytest.fixture
+def posted() -> Iterator[Callable[[int], HttpRequest]]:
+    """Post a file of so many bytes; its temporary file goes with the request."""
+    requests: list[HttpRequest] = []
+
+    def post(size_bytes: int) -> HttpRequest:
+        file = io.BytesIO(b"x" * size_bytes)
+        file.name = "list.csv"
+        requests.append(RequestFactory().post("/", {"file": file}))
+        return requests[-1]
+
+    yield post
+    for request in requests:
+        request.close()
 
 
-def test_even_a_small_upload_is_a_private_file_on_disk(settings: Settings) -> None:
+def test_even_a_small_upload_is_a_private_file_on_disk(
+    posted: Callable[[int], HttpRequest], settings: Settings
+) -> None:
     request = posted(10)
     upload = request.FILES["file"]
     assert isinstance(upload, TemporaryUploadedFile)
@@ -33,7 +46,9 @@ def test_even_a_small_upload_is_a_private_file_on_disk(settings: Settings) -> No
     assert not is_too_large(request)
 
 
-def test_an_upload_over_the_limit_is_dropped_and_marked(settings: Settings, tmp_path: Path) -> None:
+def test_an_upload_over_the_limit_is_dropped_and_marked(
+    posted: Callable[[int], HttpRequest], settings: Settings, tmp_path: Path
+) -> None:
     settings.UPLOAD_LIMIT_BYTES, settings.FILE_UPLOAD_TEMP_DIR = 100 * KB, str(tmp_path)
     request = posted(300 * KB)
     assert "file" not in request.FILES
