@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import sys
+import shutil
 import tempfile
 from argparse import ArgumentParser
 from pathlib import Path
@@ -14,9 +13,12 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError
 
 from backupsvc.errors import Refusal
+from backupsvc.wording import say
 from recipients.imports.reader import read
 from recipients.imports.sniff import Sniffed, sniff
 from recipients.values import unescape_formula
+
+_CHUNK_CHARS = 1 << 20
 
 
 class Command(BaseCommand):
@@ -50,10 +52,11 @@ class Command(BaseCommand):
                 if folder:
                     _put(copy, target=folder / path.name)
                 elif not as_json:
-                    _copy(copy, target=self.stdout)
+                    while text := copy.read(_CHUNK_CHARS):
+                        self.stdout.write(text, ending="")
         except Refusal as refusal:
-            report |= {"code": refusal.code, "message": str(refusal)}
-            self.stderr.write(f"{path}: {refusal}")
+            report |= {"code": refusal.code, "message": say(refusal)}
+            self.stderr.write(f"{path}: {refusal.code}: {say(refusal)}")
         except OSError as error:
             report |= {"code": "file.unreadable", "message": str(error)}
             self.stderr.write(f"{path}: {error}")
@@ -67,8 +70,9 @@ class Command(BaseCommand):
         rows, rejected = 0, []
         for row in read(path, dialect=found.dialect):
             if row.problem:
-                self.stderr.write(f"{path}:{row.line}: {row.problem}")
-                rejected.append({"line": row.line, "code": row.problem.code, "message": str(row.problem)})
+                problem = {"line": row.line, "code": row.problem.code, "message": say(row.problem)}
+                self.stderr.write("{path}:{line}: {code}: {message}".format(path=path, **problem))
+                rejected.append(problem)
                 continue
             cells = row.cells[:kept]
             writer.writerow(
@@ -93,13 +97,5 @@ def _put(copy: TextIO, *, target: Path) -> None:
     """Write under another name first: a half-written file must not look like a whole one."""
     draft = target.with_name(f".{target.name}.part")
     with draft.open("w", encoding="utf-8", newline="") as stream:
-        _copy(copy, target=stream)
+        shutil.copyfileobj(copy, stream, _CHUNK_CHARS)
     draft.replace(target)
-
-
-def _copy(source: TextIO, *, target: Any) -> None:
-    while text := source.read(1 << 20):
-        if target is sys.stdout or isinstance(target, io.TextIOBase):
-            target.write(text)
-        else:
-            target.write(text, ending="")

@@ -62,5 +62,11 @@ def test_json_is_one_document(damaged: Path, binary: Path) -> None:
     assert (second["ok"], second["code"]) == (False, "file.binary")
 
 
+def test_large_files_come_out_of_stdout_whole(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    path.write_text("email,name\n" + "".join(f"p{n}@x.com,{'n' * 90}\n" for n in range(12_000)))
+    assert read_list(path).stdout == path.read_text()
+
+
 def test_wrong_usage_is_exit_2() -> None:
     assert read_list().returncode == 2
