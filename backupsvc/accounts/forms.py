@@ -60,7 +60,8 @@ class PrivacyForm(forms.Form):
         label=_("Support staff may download personal data"),
         help_text=_(
             "Support staff can always look into the account and restore for you, and every step is in the "
-            "activity log. Only with this switch they can also download lists and backups. Only an owner can change it."
+            "activity log. Only with this switch they can also download lists and backups. "
+            "Only an owner can change it."
         ),
     )
     name = forms.CharField(label=_("Name of the account"), max_length=200)

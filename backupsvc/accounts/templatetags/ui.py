@@ -52,7 +52,7 @@ def difference(value: int | None) -> str:
 
 @register.simple_tag
 def moment(value: dt.datetime | None, style: str = "long") -> str | SafeString:
-    """A time as the account's people read it, with its zone ("long"), without ("short"), or the day ("day")."""
+    """A time in the account's zone: with the zone's name ("long"), without ("short"), or the day ("day")."""
     if value is None:
         return "–"
     local = timezone.localtime(value)

@@ -64,7 +64,7 @@ def account_view(
 ) -> Callable[
     [Callable[Concatenate[AccountRequest, Account, P], HttpResponseBase]], Callable[..., HttpResponseBase]
 ]:
-    """A page inside an account, for those who hold `permission` in it. The view gets (request, account, …)."""
+    """A page inside an account for those who hold `permission` in it; the view gets (request, account, …)."""
 
     def decorate(
         view: Callable[Concatenate[AccountRequest, Account, P], HttpResponseBase],
@@ -142,4 +142,7 @@ def back_path(request: HttpRequest) -> str:
     """Where the person came from, if that is a page of ours; "/" otherwise."""
     came_from = request.headers.get("Referer", "")
     ours = request.build_absolute_uri("/")
-    return "/" + came_from.removeprefix(ours) if came_from.startswith(ours) else "/"
+    if not came_from.startswith(ours):
+        return "/"
+    # "//name" would be an address on another host.
+    return "/" + came_from.removeprefix(ours).lstrip("/")

@@ -60,10 +60,7 @@ def line_of(entry: AuditEntry) -> Line:
         icon=ICONS.get(noun, "point"),
         is_bad=verb in BAD,
         is_support=entry.origin == Origin.SUPPORT,
-        # The operator's own work is signed with its origin already.
-        origin=""
-        if entry.origin in (Origin.UI, Origin.SUPPORT) or entry.user is None
-        else _origin(entry.origin),
+        origin=_origin(entry),
         error=_error(entry.data),
         changes=_changes(entry.data),
         facts=[
@@ -110,5 +107,8 @@ def _error(data: Mapping[str, Any]) -> str:
     return say_code(code, params) if isinstance(code, str) and isinstance(params, Mapping) else ""
 
 
-def _origin(origin: str) -> str | Promise:
-    return Origin(origin).label if origin in Origin.values else origin
+def _origin(entry: AuditEntry) -> str | Promise:
+    # The operator's own work is signed with its origin already.
+    if entry.user is None or entry.origin in (Origin.UI, Origin.SUPPORT):
+        return ""
+    return Origin(entry.origin).label if entry.origin in Origin.values else entry.origin
