@@ -19,13 +19,24 @@ setup: .venv/.installed ## Set up without starting anything (production: then st
 test: .venv/.tests-installed ## Run all tests, on SQLite and, where there is one, on PostgreSQL with Redis
 	@$(BIN)/python -m tests
 
-check: .venv/.tests-installed ## Style, types, floors, templates, migrations, translations
+# Each by itself, so that `make --keep-going check` tells all that is wrong.
+CHECKS := check-style check-form check-types check-floors check-templates check-migrations check-messages
+.PHONY: $(CHECKS)
+check: $(CHECKS) ## Style, types, floors, templates, migrations, translations
+$(CHECKS): .venv/.tests-installed
+check-style:
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+check-form:
+	$(BIN)/ruff format --check --quiet .
+check-types:
 	$(BIN)/mypy
+check-floors:
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/djlint --quiet --check --lint templates
-	$(BIN)/python manage.py makemigrations --check --dry-run
+check-templates:
+	$(BIN)/djlint --quiet --lint --check templates
+check-migrations:
+	ENV_FILE= $(BIN)/python manage.py makemigrations --check --dry-run
+check-messages:
 	$(BIN)/python -m backupsvc.launch.messages --check
 
 format: .venv/.tests-installed ## Put code and templates into their one form
