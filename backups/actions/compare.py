@@ -5,10 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import islice
 
 from backups.actions.snapshots import lease, open_archive
 from backups.archive import ArchiveReader
+from backups.archive.manifest import Manifest
 from backups.difference import Cells, Difference, difference, matching
 from backups.models import Snapshot
 from backupsvc.accounts.access import Permission, require
@@ -17,6 +19,14 @@ from backupsvc.errors import NotFound
 from recipients.bulk.copytext import rows
 from recipients.bulk.engine import engine
 from recipients.models import Group
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a backup holds: what it says about itself, and some of its rows."""
+
+    manifest: Manifest
+    rows: list[Cells]
 
 
 def compare(snapshot: Snapshot, *, actor: Actor, other: Snapshot | None = None) -> Difference:
@@ -36,10 +46,20 @@ def rows_page(
     snapshot: Snapshot, *, actor: Actor, search: str = "", skip: int = 0, limit: int = 50
 ) -> list[Cells]:
     """Some rows of the backup by address, as copytext cells; `search` looks in the addresses."""
+    return contents(snapshot, actor=actor, search=search, skip=skip, limit=limit).rows
+
+
+def contents(
+    snapshot: Snapshot, *, actor: Actor, search: str = "", skip: int = 0, limit: int = 50
+) -> Contents:
+    """The manifest and some rows, as `rows_page` gives them, from one opening of the archive."""
     require(actor, account=snapshot.account, permission=Permission.VIEW)
-    with _rows_of(snapshot) as stream:
+    lease(snapshot)
+    with closing(open_archive(snapshot)) as file:
+        reader = ArchiveReader(file)
+        stream = rows(reader.open_part())
         found = matching(stream, text=search) if search.strip() else stream
-        return list(islice(found, skip, skip + limit))
+        return Contents(reader.manifest, list(islice(found, skip, skip + limit)))
 
 
 @contextmanager

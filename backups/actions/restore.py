@@ -6,8 +6,8 @@ from contextlib import closing
 
 from django.db import transaction
 
-from backups.actions.snapshots import lease, open_archive, verify
-from backups.archive import ArchiveReader
+from backups.actions.snapshots import lease, open_archive, read_manifest, verify
+from backups.archive import ArchiveReader, Manifest
 from backups.models import Restore, Snapshot
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
@@ -26,7 +26,6 @@ from recipients.selectors import attributes_of
 MODES = (Mode.REFORM_AND_ADD, Mode.ADD_ONLY, Mode.UPDATE_ONLY)
 
 
-@transaction.atomic
 def plan_restore(
     snapshot: Snapshot,
     *,
@@ -42,16 +41,41 @@ def plan_restore(
     require(actor, account=snapshot.account, permission=Permission.RESTORE)
     if mode not in MODES:
         raise Refusal("restore.bad_mode", mode=mode)
-    if new_name:
-        new_name, group = check_name(snapshot.account, name=new_name), None
-    else:
-        group = into or snapshot.group
-        if group.account_id != snapshot.account_id:
-            raise NotFound("group.not_found")
-    with closing(open_archive(snapshot)) as file:
-        manifest = ArchiveReader(file).manifest
-    lease(snapshot)
-    change = Change.objects.create(
+    # Outside the transaction: damage that is found here is marked, and a refusal must not undo the mark.
+    manifest = read_manifest(snapshot)
+    with transaction.atomic():
+        if new_name:
+            new_name, group = check_name(snapshot.account, name=new_name), None
+        else:
+            group = into or snapshot.group
+            if group.account_id != snapshot.account_id:
+                raise NotFound("group.not_found")
+        lease(snapshot)
+        change = _record_change(
+            snapshot, actor=actor, group=group, new_name=new_name, mode=mode, manifest=manifest
+        )
+        restore = Restore.objects.create(
+            change=change, snapshot=snapshot, snapshot_created_at=snapshot.created_at
+        )
+        job = enqueue(
+            STAGE_JOBS[ChangeKind.RESTORE], subject_id=change.pk, account=change.account, queue=Queue.CHANGE
+        )
+    return restore, job
+
+
+def _record_change(
+    snapshot: Snapshot, *, actor: Actor, group: Group | None, new_name: str, mode: str, manifest: Manifest
+) -> Change:
+    known = {attribute.name for attribute in attributes_of(snapshot.account, group=group)}
+    # Made anew in this list alone: bringing one list back must not change another.
+    missing = [
+        {"name": attribute.name, "type": attribute.type, "scope": "group"}
+        for attribute in manifest.attributes
+        if attribute.name not in known
+    ]
+    if len(known) + len(missing) > MOST_ATTRIBUTES:
+        raise Refusal("attribute.too_many", most=MOST_ATTRIBUTES)
+    return Change.objects.create(
         account=snapshot.account,
         group=group,
         new_group_name=new_name,
@@ -64,25 +88,9 @@ def plan_restore(
         user=actor.user,
         user_label=actor.label[:200],
         fields=sorted([*FIELDS, *(f"attribute:{attribute.name}" for attribute in manifest.attributes)]),
+        new_attributes=missing,
         source_group_id=snapshot.group_id,
     )
-    known = {attribute.name for attribute in attributes_of(change.account, group=group)}
-    # Made anew in this list alone: bringing one list back must not change another.
-    change.new_attributes = [
-        {"name": attribute.name, "type": attribute.type, "scope": "group"}
-        for attribute in manifest.attributes
-        if attribute.name not in known
-    ]
-    if len(known) + len(change.new_attributes) > MOST_ATTRIBUTES:
-        raise Refusal("attribute.too_many", most=MOST_ATTRIBUTES)
-    change.save(update_fields=["new_attributes"])
-    restore = Restore.objects.create(
-        change=change, snapshot=snapshot, snapshot_created_at=snapshot.created_at
-    )
-    job = enqueue(
-        STAGE_JOBS[ChangeKind.RESTORE], subject_id=change.pk, account=change.account, queue=Queue.CHANGE
-    )
-    return restore, job
 
 
 def stage_restore(claim: Claim) -> None:

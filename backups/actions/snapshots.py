@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from backups import storage
-from backups.archive import ArchiveDamaged, ArchiveWriter
+from backups.archive import ArchiveDamaged, ArchiveReader, ArchiveWriter
 from backups.archive import verify as verify_archive
 from backups.archive.manifest import AccountHead, AttributeHead, GroupHead, Manifest, ManifestHead
 from backups.models import Cause, Snapshot, SnapshotState
@@ -194,7 +194,9 @@ def _head(group: Group) -> ManifestHead:
 
 def snapshot_failed(job: Job, refusal: Refusal) -> None:
     """The backup could not be made; the change that waits for it fails by itself."""
-    snapshot = Snapshot.objects.select_for_update(of=("self",)).select_related("account").get(pk=job.subject_id)
+    snapshot = (
+        Snapshot.objects.select_for_update(of=("self",)).select_related("account").get(pk=job.subject_id)
+    )
     if snapshot.state != SnapshotState.WRITING:
         return
     snapshot.state = SnapshotState.FAILED
@@ -218,6 +220,16 @@ def open_archive(snapshot: Snapshot) -> BinaryIO:
     if snapshot.damaged_code:
         raise Refusal("snapshot.damaged", reason=snapshot.damaged_code)
     return storage.open(snapshot.archive)
+
+
+def read_manifest(snapshot: Snapshot) -> Manifest:
+    """What the archive says of itself. Raises Refusal, and marks the snapshot when its file is damaged."""
+    try:
+        with closing(open_archive(snapshot)) as file:
+            return ArchiveReader(file).manifest
+    except (ArchiveDamaged, NotFound) as damage:
+        _mark(snapshot, damaged_code=damage.code)
+        raise
 
 
 def lease(snapshot: Snapshot, *, for_: timedelta = timedelta(hours=1)) -> None:
@@ -261,7 +273,9 @@ def verify_snapshot(snapshot: Snapshot, *, actor: Actor) -> Snapshot:
 def verify_due() -> int:
     """Read back the archives that were not read for longest; how many. Damage is recorded, not raised."""
     before = timezone.now() - VERIFY_EVERY
-    due = Snapshot.objects.filter(state=SnapshotState.COMPLETE, verified_at__lt=before).order_by("verified_at")
+    due = Snapshot.objects.filter(state=SnapshotState.COMPLETE, verified_at__lt=before).order_by(
+        "verified_at"
+    )
     snapshots = list(due.select_related("account")[:VERIFIED_AT_ONCE])
     for snapshot in snapshots:
         try:
@@ -285,7 +299,9 @@ def pin(snapshot: Snapshot, *, actor: Actor, pinned: bool) -> Snapshot:
 def _mark(snapshot: Snapshot, *, damaged_code: str) -> None:
     # All snapshots that refer to the same archive share its fate.
     same = Snapshot.objects.filter(archive=snapshot.archive, state=SnapshotState.COMPLETE)
-    same.update(verified_at=timezone.now() if not damaged_code else F("verified_at"), damaged_code=damaged_code)
+    same.update(
+        verified_at=timezone.now() if not damaged_code else F("verified_at"), damaged_code=damaged_code
+    )
 
 
 def _record(snapshot: Snapshot, *, event: str, actor: Actor) -> None:

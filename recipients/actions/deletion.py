@@ -34,9 +34,7 @@ BATCH_ROWS = 10_000
 
 
 @transaction.atomic
-def delete_group(
-    group: Group, *, actor: Actor, backup: bool | None = None, typed_name: str = ""
-) -> Change:
+def delete_group(group: Group, *, actor: Actor, backup: bool | None = None, typed_name: str = "") -> Change:
     """Hide the list at once; its rows go after its backup is verified and the time to undo is over.
 
     `backup` as in `confirm_change`. Raises Refusal: group.locked, group.busy.

@@ -29,9 +29,7 @@ def lock_group(group_id: int) -> Group:
 def raise_revision(group: Group, *, shift: dict[str, int] | None = None) -> None:
     """Note that the list changed, with how many recipients came to (or left) each status."""
     counts = {f"{status}_count": F(f"{status}_count") + by for status, by in (shift or {}).items() if by}
-    Group.objects.filter(pk=group.pk).update(
-        revision=F("revision") + 1, changed_at=timezone.now(), **counts
-    )
+    Group.objects.filter(pk=group.pk).update(revision=F("revision") + 1, changed_at=timezone.now(), **counts)
     group.refresh_from_db()
 
 
@@ -133,9 +131,9 @@ def revive_group(group: Group, *, actor: Actor) -> Group:
 def free_name(account: Account, *, name: str) -> str:
     """The name, or the name with a number behind it when another live list has taken it."""
     taken = set(
-        Group.objects.filter(account=account, hidden_at__isnull=True, name__startswith=name[:200]).values_list(
-            "name", flat=True
-        )
+        Group.objects.filter(
+            account=account, hidden_at__isnull=True, name__startswith=name[:200]
+        ).values_list("name", flat=True)
     )
     candidate, number = name, 2
     while candidate in taken:

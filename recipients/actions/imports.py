@@ -378,4 +378,3 @@ def _editable(run: Import, *, actor: Actor) -> Import:
 
 def _spec(attribute: Attribute) -> maps.AttributeSpec:
     return maps.AttributeSpec(attribute.name, attribute.type)  # type: ignore[arg-type]
-

@@ -212,9 +212,7 @@ def _values(group: Group, *, given: Mapping[str, str], old: Mapping[str, str]) -
     return values
 
 
-def _save(
-    group: Group, *, recipient: Recipient, actor: Actor, changed: Sequence[str], was: Status
-) -> None:
+def _save(group: Group, *, recipient: Recipient, actor: Actor, changed: Sequence[str], was: Status) -> None:
     recipient.change_id = None
     recipient.save(update_fields=[*changed, "change_id"])
     shift = {was.value: -1, recipient.status.value: 1} if recipient.status != was else {}

@@ -194,8 +194,8 @@ def _settler(rules: Rules) -> Callable[[dict[str, Any]], Consent]:
     targets, now = rules.mapping.targets, rules.now
     is_activated_mapped = "activated" in targets
     default_activated = now if rules.new_status == "active" else None
-    # An own file that is to bring a list back exactly may say that the time is not known.
-    default_registered = None if rules.blank == "clear" and "registered" in targets else now
+    # Mapped and empty says nothing: an old recipient keeps its date, and what a new one gets is the merge's.
+    default_registered = None if "registered" in targets else now
 
     def settle(values: dict[str, Any]) -> Consent:
         registered = values.get("registered") or default_registered

@@ -223,7 +223,7 @@ def check_name(name: str, *, taken: Sequence[str]) -> None:
         is_bad = not name.strip() or len(name) > LONGEST_NAME or bool(set(check_text(name)) & set("\t\r\n"))
     except Refusal:
         is_bad = True
-    if is_bad or name.casefold() in {*FIELDS, *(other.casefold() for other in taken)}:
+    if is_bad or name.casefold() in {*FIELDS, SAFE_MARKER, *(other.casefold() for other in taken)}:
         raise Refusal("mapping.bad_name", name=name[:LONGEST_NAME])
 
 

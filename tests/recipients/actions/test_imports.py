@@ -376,3 +376,12 @@ def test_a_file_is_staged_anew_when_its_job_is_delivered_again_after_a_crash(lis
         imports.stage_import(claim)
     change = Change.objects.get()
     assert (change.rows, change.staged_rows, StagedRow.objects.count()) == (2, 2, 2)
+
+
+def test_an_empty_cell_of_a_foreign_file_keeps_since_when_somebody_is_registered(lists: Lists) -> None:
+    group = lists.group("email,registered\nanna@example.com,2020-02-02\n")
+    before = table(group)
+    lists.load("email,registered\nanna@example.com,\nnew@example.com,\n", into=group)
+    after = table(group)
+    assert after["anna@example.com"] == before["anna@example.com"]
+    assert after["new@example.com"]["registered"] is not None

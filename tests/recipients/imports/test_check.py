@@ -126,9 +126,9 @@ def test_new_recipients_get_the_chosen_status_only_where_the_file_is_silent() ->
     assert staged({"status": "unconfirmed"}, new_status="active").activated is None
 
 
-def test_registered_is_now_unless_our_own_file_says_unknown() -> None:
+def test_registered_is_now_unless_the_file_has_a_column_for_it() -> None:
     assert staged({}).registered == NOW
-    assert staged({"registered": ""}).registered == NOW
+    assert staged({"registered": ""}).registered is None
     assert staged({"registered": ""}, blank="clear").registered is None
     assert staged({}, blank="clear").registered == NOW
 
