@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, Max, OuterRef, QuerySet, Subquery, Window
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from backups import policy
 from backups.models import Snapshot, SnapshotState
 from backupsvc.accounts.models import Account
+from backupsvc.jobs.models import Job
 from recipients.models import Change, Group
 
 SHOWN_PER_GROUP = 5
@@ -106,6 +107,67 @@ def group_page(
     return [_row(snapshot) for snapshot in found[:limit]], found[limit - 1].pk if len(found) > limit else None
 
 
+def row_of(snapshot: Snapshot) -> Row:
+    """One snapshot as the page shows it."""
+    return _row(_with_previous(Snapshot.objects.filter(pk=snapshot.pk)).get())
+
+
+def totals(account: Account) -> dict[str, Any]:
+    """How many complete backups there are, of how many lists, and when the last one was made."""
+    complete = Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)
+    return complete.aggregate(
+        backups=Count("pk"), groups=Count("group_id", distinct=True), last=Max("created_at")
+    )
+
+
+def groups_to_choose(account: Account) -> QuerySet[Group]:
+    """The lists that one can look for: the live ones, and deleted ones that have backups."""
+    groups = Group.objects.filter(Q(hidden_at__isnull=True) | Exists(_visible_of_group()), account=account)
+    return groups.order_by("name", "pk")
+
+
+def groups_without_backup(account: Account, *, limit: int = 20) -> list[Group]:
+    """Live lists of which there is no backup, by name."""
+    groups = Group.objects.filter(~Exists(_visible_of_group()), account=account, hidden_at__isnull=True)
+    return list(groups.order_by("name", "pk")[:limit])
+
+
+def unprotected_groups(account: Account, *, limit: int = 20) -> list[Group]:
+    """Live lists whose own switch is off, by name."""
+    groups = Group.objects.filter(account=account, hidden_at__isnull=True, auto_backup=False)
+    return list(groups.order_by("name", "pk")[:limit])
+
+
+def histories(account: Account, group_ids: Iterable[int], *, limit: int = 40) -> dict[int, list[Snapshot]]:
+    """Each list's newest complete backups, oldest first, for its chart. One query for all lists."""
+    ranked = (
+        Snapshot.objects.filter(account=account, group_id__in=list(group_ids), state=SnapshotState.COMPLETE)
+        .annotate(rank=Window(RowNumber(), partition_by=F("group_id"), order_by=F("pk").desc()))
+        .filter(rank__lte=limit)
+        .only("pk", "group_id", "created_at", "recipients", "damaged_code", "pinned")
+        .order_by("pk")
+    )
+    found: dict[int, list[Snapshot]] = {}
+    for snapshot in ranked:
+        found.setdefault(snapshot.group_id, []).append(snapshot)
+    return found
+
+
+def others_of(snapshot: Snapshot, *, limit: int = 200) -> list[Snapshot]:
+    """The other complete backups of the same list, newest first."""
+    others = Snapshot.objects.filter(
+        account_id=snapshot.account_id, group_id=snapshot.group_id, state=SnapshotState.COMPLETE
+    )
+    return list(others.exclude(pk=snapshot.pk).order_by("-pk")[:limit])
+
+
+def newest_jobs(kind: str, snapshots: Iterable[Snapshot]) -> dict[int, Job]:
+    """The job that works on each of the snapshots, by the snapshot's id."""
+    ids = [snapshot.pk for snapshot in snapshots]
+    jobs = Job.objects.filter(kind=kind, subject_id__in=ids).order_by("pk") if ids else []
+    return {job.subject_id: job for job in jobs}
+
+
 def sizes(group: Group, *, limit: int = 200) -> list[tuple[Snapshot, int]]:
     """The list's size at each of its newest backups, oldest first, for the chart."""
     snapshots = Snapshot.objects.filter(group=group, state=SnapshotState.COMPLETE).order_by("-pk")[:limit]
@@ -143,6 +205,10 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         "verified_at": _iso(snapshot.verified_at) if snapshot.verified_at else None,
         "pinned": snapshot.pinned,
     }
+
+
+def _visible_of_group() -> QuerySet[Snapshot]:
+    return Snapshot.objects.filter(group=OuterRef("pk")).exclude(state=SnapshotState.EXPIRED)
 
 
 def _iso(moment: datetime) -> str:

@@ -1,0 +1,147 @@
+"""The overview of all backups: the heart of the product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from backups.access import get_snapshot
+from backups.chart import Chart
+from backups.forms import FilterForm
+from backups.selectors import (
+    Filters,
+    group_page,
+    groups_to_choose,
+    groups_without_backup,
+    histories,
+    overview,
+    row_of,
+    totals,
+    unprotected_groups,
+    visible,
+)
+from backups.views.shown import Shown, shown, size_chart
+from backupsvc.accounts.models import Account
+from backupsvc.accounts.views.door import AccountRequest, account_view
+from backupsvc.errors import NotFound
+from recipients.models import Group
+
+# How many of a list's backups its large chart shows.
+CHARTED = 200
+
+
+@dataclass(frozen=True)
+class Section:
+    """A list with (some of) its backups. `total` None: all of them, page by page."""
+
+    group: Group
+    rows: Sequence[Shown]
+    total: int
+    chart: Chart | None
+
+    @property
+    def has_more(self) -> bool:
+        return self.total > len(self.rows)
+
+
+@require_safe
+@account_view()
+def backups(request: AccountRequest, account: Account) -> HttpResponseBase:
+    """The backups of all lists."""
+    return _page(request, account, name="backups:list")
+
+
+@require_safe
+@account_view()
+def extras(request: AccountRequest, account: Account) -> HttpResponseBase:
+    """The same page under My account › Extras."""
+    return _page(request, account, name="backups:extras")
+
+
+@require_safe
+@account_view()
+def row(request: AccountRequest, account: Account, snapshot_id: int) -> HttpResponseBase:
+    """One row by itself: what the page asks for while a backup is being written."""
+    if not request.htmx:
+        return redirect("backups:show", account.slug, snapshot_id)
+    try:
+        snapshot = get_snapshot(request.actor, account=account, snapshot_id=snapshot_id)
+    except NotFound:
+        return HttpResponse()  # deleted meanwhile: the row goes from the page
+    (drawn,) = shown(request, [row_of(snapshot)])
+    return render(request, "backups/_row.html", {"shown": drawn})
+
+
+def _page(request: AccountRequest, account: Account, *, name: str) -> HttpResponseBase:
+    groups = list(groups_to_choose(account))
+    form = FilterForm(request.GET, groups=groups)
+    filters = form.filters()
+    page_url = reverse(name, args=[account.slug])
+    before_id = form.before_id()
+    found = _one_list if filters.group_id is not None else _all_lists
+    context: dict[str, Any] = {
+        "form": form,
+        "page_url": page_url,
+        "tab": "backups" if name == "backups:extras" else "",
+        "is_filtered": filters != Filters(),
+        **found(request, account, filters=filters, before_id=before_id, groups=groups),
+    }
+    # The filters as they were understood, so that a link never carries on what was mistyped.
+    kept = form.kept()
+    context["first_url"] = f"{page_url}?{urlencode(kept)}" if before_id else ""
+    context["next_url"] = ""
+    if context["next_id"] is not None:
+        context["next_url"] = f"{page_url}?{urlencode({**kept, 'before': context['next_id']})}"
+    if request.htmx:
+        return render(request, "backups/_found.html", context)
+    context["totals"] = totals(account)
+    context["unprotected"] = unprotected_groups(account)
+    return render(request, "backups/list.html", context)
+
+
+def _all_lists(
+    request: AccountRequest,
+    account: Account,
+    *,
+    filters: Filters,
+    before_id: int | None,
+    groups: Sequence[Group],
+) -> dict[str, Any]:
+    listed, next_id = overview(account, filters=filters, before_id=before_id)
+    lines = histories(account, [entry.group.pk for entry in listed])
+    drawn = iter(shown(request, [row for entry in listed for row in entry.rows]))
+    sections = [
+        Section(
+            entry.group, [next(drawn) for _row in entry.rows], entry.total, size_chart(entry.group, lines)
+        )
+        for entry in listed
+    ]
+    is_first = before_id is None and filters == Filters()
+    without = groups_without_backup(account) if is_first else []
+    return {"sections": sections, "without": without, "next_id": next_id, "is_one_list": False}
+
+
+def _one_list(
+    request: AccountRequest,
+    account: Account,
+    *,
+    filters: Filters,
+    before_id: int | None,
+    groups: Sequence[Group],
+) -> dict[str, Any]:
+    """All backups of one list, page by page, below a large chart."""
+    group = next(group for group in groups if group.pk == filters.group_id)
+    rows, next_id = group_page(account, filters=filters, before_id=before_id)
+    lines = histories(account, [group.pk], limit=CHARTED)
+    total = visible(account, filters=filters).count()
+    section = Section(group, shown(request, rows), total, size_chart(group, lines))
+    sections = [section] if rows else []
+    return {"sections": sections, "without": [], "next_id": next_id, "is_one_list": True, "chosen": group}
