@@ -19,3 +19,24 @@ def get_snapshot(
     if snapshot is None:
         raise NotFound("snapshot.not_found")
     return snapshot
+
+
+def find_snapshot(
+    actor: Actor,
+    *,
+    name: str,
+    account: Account | None = None,
+    permission: Permission = Permission.VIEW,
+) -> Snapshot:
+    """The snapshot that a command names by its id, in `account` or wherever the actor may look.
+
+    Raises NotFound, also for what is no id at all; Forbidden.
+    """
+    # A number of more digits is no id of any database.
+    pk = int(name) if name.isascii() and name.isdigit() and len(name) <= 18 else 0
+    if account is None:
+        found = Snapshot.objects.select_related("account").filter(pk=pk).first()
+        if found is None:
+            raise NotFound("snapshot.not_found")
+        account = found.account
+    return get_snapshot(actor, account=account, snapshot_id=pk, permission=permission)

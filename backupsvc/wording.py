@@ -248,6 +248,10 @@ TEXTS: dict[str, str | Promise] = {
     "member.last_owner": _("%(email)s is the only owner. Make somebody else an owner first."),
     "member.not_found": _("There is no such member in this account."),
     "member.role_unknown": _("“%(role)s” is not a role. Choose owner, admin, editor or viewer."),
+    "output.failed": _(
+        "“%(path)s” could not be written (%(reason)s). Check that the folder is there, may be written to "
+        "and has room."
+    ),
     "profile.not_yours": _("You can change your own profile only."),
     "recipient.bad_status": _("A new recipient can be active or unconfirmed."),
     "recipient.blocked": _(

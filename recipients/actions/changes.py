@@ -160,6 +160,24 @@ def cancel_change(change: Change, *, actor: Actor) -> Change:
     return change
 
 
+@transaction.atomic
+def discard_change(change: Change, *, actor: Actor) -> Change:
+    """Throw away a change that nobody will confirm: its staged and rejected rows, its upload.
+
+    Its row stays, as cancelled or failed. Harmless when repeated. Raises Refusal once it was confirmed.
+    """
+    require(actor, account=change.account, permission=NEEDS[ChangeKind(change.kind)])
+    change = lock_change(change.pk)
+    if change.confirmed_at is not None:
+        raise Refusal("import.already_confirmed")
+    if change.has_ended:
+        clean_up(change)
+    else:
+        change = cancel_change(change, actor=actor)
+    change.rejected_rows.all().delete()
+    return change
+
+
 def record_backup(change: Change, *, snapshot_id: int, revision: int) -> None:
     """Note which backup the change has, and of which revision. Called by the app that made it."""
     Change.objects.filter(pk=change.pk).update(snapshot_id=snapshot_id, backup_revision=revision)

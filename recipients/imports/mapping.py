@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, abc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -157,14 +157,18 @@ def apply_names(
     *,
     headers: Sequence[str],
     attributes: Sequence[AttributeSpec],
+    create_missing: bool = False,
 ) -> Mapping:
     """The mapping with some columns set by name: header → field, attribute name, or "" or "-" to ignore.
 
     Raises Refusal("mapping.unknown_column") or ("mapping.unknown_field"). A target named here leaves the
-    column it was suggested for.
+    column it was suggested for. With `create_missing` a name that is unknown becomes a new text attribute.
     """
     columns = list(mapping.columns)
     specs = {normalized(spec.name): spec.name for spec in (*mapping.new, *attributes)}
+    if create_missing:
+        mapping = replace(mapping, new=(*mapping.new, *_specs_of_unknown(names.values(), specs=specs)))
+        specs |= {normalized(spec.name): spec.name for spec in mapping.new}
     for header, wanted in names.items():
         index = _column(header, headers=headers)
         target = _target(wanted, specs=specs)
@@ -173,6 +177,13 @@ def apply_names(
         columns[index] = target
     new = tuple(spec for spec in mapping.new if ATTRIBUTE + spec.name in columns)
     return replace(mapping, columns=tuple(columns), new=new)
+
+
+def _specs_of_unknown(names: Iterable[str], *, specs: abc.Mapping[str, str]) -> list[AttributeSpec]:
+    """New text attributes for the wanted names that mean nothing yet."""
+    wanted = [name.removeprefix(ATTRIBUTE) for name in names if name not in FIELDS]
+    new = {normalized(name): name for name in wanted if name not in ("", "-")}
+    return [AttributeSpec(name, "text") for key, name in new.items() if key not in specs]
 
 
 def _column(header: str, *, headers: Sequence[str]) -> int:

@@ -1,0 +1,141 @@
+"""Import a list file into a list, in one go."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from backupsvc.accounts.access import Permission, get_account
+from backupsvc.accounts.actor import Actor, Origin, operator
+from backupsvc.accounts.management.operator_command import STREAM, OperatorCommand, add_json
+from backupsvc.accounts.models import Account
+from backupsvc.errors import NotFound, Refusal
+from recipients.access import find_group
+from recipients.actions import imports
+from recipients.imports import mapping as maps
+from recipients.management.staged import discarded_on_error, finish_staged, refused_change
+from recipients.models import Blank, Change, ChangeKind, Group, Import, Mode, Status
+
+
+class Command(OperatorCommand):
+    help = "Import FILE into a list: read, map by column names, preview, confirm."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Describe the command line."""
+        parser.add_argument("file", metavar="FILE", help=f"CSV, TXT or XLSX; {STREAM} is stdin")
+        parser.add_argument("--account", required=True, metavar="A", help="the account's short name")
+        parser.add_argument("--group", required=True, metavar="G", help="the list's name, or its id")
+        parser.add_argument("--create", action="store_true", help="make the list and fields that are missing")
+        parser.add_argument("--mode", choices=Mode.values, default=Mode.REFORM_AND_ADD.value)
+        parser.add_argument(
+            "--map",
+            action="append",
+            default=[],
+            type=_assignment,
+            metavar="COLUMN=FIELD",
+            help="what a column means; nothing after = leaves it out. Other columns map themselves by name",
+        )
+        parser.add_argument(
+            "--status",
+            choices=[Status.ACTIVE.value, Status.UNCONFIRMED.value],
+            help="what new recipients become when the file does not say",
+        )
+        parser.add_argument("--blank", choices=Blank.values, help="what an empty cell does to a known value")
+        parser.add_argument(
+            "--origin",
+            choices=[Origin.UI.value, Origin.API.value],
+            default=Origin.COMMAND.value,
+            help="do as if the change came from there (it decides about the backup)",
+        )
+        parser.add_argument("--no-backup", action="store_true", help="make no backup first")
+        parser.add_argument("--dry-run", action="store_true", help="show what would happen, change nothing")
+        parser.add_argument("--wait", action="store_true", help="return when the import has ended")
+        add_json(parser)
+
+    def act(self, options: dict[str, Any]) -> bool:
+        """Upload, map, stage and confirm."""
+        actor = operator(options["origin"])
+        account = get_account(actor, slug=options["account"], permission=Permission.EDIT)
+        group = _group(account, actor=actor, options=options)
+        with _opened(options["file"]) as (file, name):
+            run = imports.start_import(
+                account,
+                actor=actor,
+                file=file,
+                file_name=name,
+                group=group,
+                new_group_name="" if group else options["group"],
+            )
+        with discarded_on_error(run.change, actor=actor):
+            run = _mapped(run, actor=actor, options=options)
+            run = imports.set_mode(
+                run,
+                actor=actor,
+                mode=options["mode"],
+                blank=options["blank"] or run.change.blank,
+                new_status=options["status"] or "",
+            )
+            job = imports.stage(run, actor=actor)
+        change = Change.objects.get(pk=run.pk)
+        backup = False if options["no_backup"] else None
+        return finish_staged(self, change, actor=actor, job=job, options=options, backup=backup)
+
+    def refused(self, refusal: Refusal, options: dict[str, Any]) -> dict[str, Any]:
+        """A refused import in the shape of one that failed."""
+        return refused_change(refusal, kind=ChangeKind.IMPORT, group=options["group"], mode=options["mode"])
+
+
+def _assignment(text: str) -> str:
+    if "=" not in text[1:]:
+        raise ArgumentTypeError(f"“{text}” is not COLUMN=FIELD")
+    return text
+
+
+def _group(account: Account, *, actor: Actor, options: dict[str, Any]) -> Group | None:
+    """The list, or None where it is to be made."""
+    try:
+        return find_group(actor, account=account, name=options["group"])
+    except NotFound:
+        if not options["create"]:
+            raise
+        return None
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[tuple[BinaryIO, str]]:
+    """The file and what to call it. Raises Refusal."""
+    if name == STREAM:
+        yield sys.stdin.buffer, "stdin"
+        return
+    try:
+        file = Path(name).open("rb")  # noqa: SIM115  # closed below; the try is about opening alone
+    except OSError as problem:
+        raise Refusal("file.unreadable") from problem
+    with file:
+        yield file, Path(name).name
+
+
+def _mapped(run: Import, *, actor: Actor, options: dict[str, Any]) -> Import:
+    names = dict(_split(text, headers=run.headers) for text in options["map"])
+    mapping = maps.apply_names(
+        imports.suggestion(run, create_missing=options["create"]),
+        names,
+        headers=run.headers,
+        attributes=imports.specs_of(run.change),
+        create_missing=options["create"],
+    )
+    # Sign-up columns that the caller leaves out by name are left out on purpose.
+    left_out = maps.unmapped_signup(run.headers, mapping)
+    on_purpose = bool(left_out) and all(names.get(header) in ("", "-") for header in left_out)
+    return imports.set_mapping(run, actor=actor, mapping=mapping.to_json(), leaves_signup_out=on_purpose)
+
+
+def _split(text: str, *, headers: Sequence[str]) -> tuple[str, str]:
+    """COLUMN and FIELD; a column's own name may hold a "=" too."""
+    cuts = [index for index, character in enumerate(text) if character == "=" and text[:index] in headers]
+    cut = cuts[-1] if cuts else text.index("=", 1)
+    return text[:cut], text[cut + 1 :]
