@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
-from django.utils import timezone
-
 from backups import policy
 from backups.actions.snapshots import record_snapshot, verify
 from backups.models import Cause, Snapshot, SnapshotState
-from backupsvc.accounts.access import Permission
 from backupsvc.accounts.audit import record
 from backupsvc.errors import Refusal
 from backupsvc.jobs.models import Job
@@ -42,7 +38,7 @@ def back_up_before(change: Change, job: Job, after: Job | None, **_signal: Any) 
             )
     if change.backup_wanted:
         change.backups_taken += 1
-        snapshot, snapshot_job = record_snapshot(
+        _snapshot, snapshot_job = record_snapshot(
             group,
             actor=actor_of(change),
             cause=Cause.API if change.origin == "api" else CAUSES[change.kind],

@@ -17,7 +17,7 @@ def get_group(
     permission: Permission = Permission.VIEW,
     deleted: bool = False,
 ) -> Group:
-    """A live group of the account; with `deleted` also a hidden or deleted one. Raises NotFound, Forbidden."""
+    """A live group of the account; with `deleted` also a hidden one. Raises NotFound, Forbidden."""
     require(actor, account=account, permission=permission)
     group = Group.objects.filter(account=account, pk=group_id).first()
     if group is None or not (group.is_live or deleted):

@@ -111,7 +111,9 @@ class Attribute(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="attributes")
     group = models.ForeignKey(Group, null=True, on_delete=models.CASCADE, related_name="attributes")
     name = models.CharField(_("name"), max_length=100)
-    type = models.CharField(_("type"), max_length=10, choices=AttributeType.choices, default=AttributeType.TEXT)
+    type = models.CharField(
+        _("type"), max_length=10, choices=AttributeType.choices, default=AttributeType.TEXT
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -231,7 +233,7 @@ class BlocklistEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.pattern
+        return str(self.pattern)
 
 
 class OptOut(models.Model):
@@ -248,7 +250,9 @@ class OptOut(models.Model):
     bounced = models.DateTimeField(null=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["group", "key"], name="optout_once_in_group")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["group", "key"], name="optout_once_in_group")
+        ]
 
     def __str__(self) -> str:
         return f"{self.group_id}:{self.pk}"
@@ -377,7 +381,9 @@ class Change(models.Model):
 class Import(models.Model):
     """What an import was made of: the uploaded file, how it was read, and how its columns were mapped."""
 
-    change = models.OneToOneField(Change, primary_key=True, on_delete=models.CASCADE, related_name="import_run")
+    change = models.OneToOneField(
+        Change, primary_key=True, on_delete=models.CASCADE, related_name="import_run"
+    )
     # The key in the uploads storage; emptied when the upload has been removed.
     upload = models.CharField(max_length=200, blank=True)
     file_name = models.CharField(max_length=255)

@@ -147,7 +147,7 @@ def rejected_rows(change: Change, *, after_line: int = 0, limit: int = 50) -> li
 def rejected_by_code(change: Change) -> list[dict[str, Any]]:
     """How often each problem occurs: dicts with code, column, count; most frequent first."""
     rows = RejectedRow.objects.filter(change=change).values("code", "column")
-    return list(rows.annotate(count=Count("pk")).order_by("-count", "code", "column")[:50])
+    return [dict(row) for row in rows.annotate(count=Count("pk")).order_by("-count", "code", "column")[:50]]
 
 
 def change_json(change: Change) -> dict[str, Any]:

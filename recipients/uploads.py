@@ -50,7 +50,7 @@ def local(key: str) -> Iterator[Path]:
     try:
         path = Path(storage.path(key))
     except NotImplementedError:
-        path = None  # type: ignore[assignment]
+        path = None
     if path is not None:
         yield path
         return

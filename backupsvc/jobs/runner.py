@@ -127,15 +127,12 @@ def claim_job(job_id: int) -> Claim | None:
     now = database_now()
     waiting = JobWait.objects.filter(job=OuterRef("pk")).exclude(awaited__state__in=ENDED)
     free = Q(state=JobState.DUE, due_at__lte=now) | Q(state=JobState.RUNNING, lease_until__lt=now)
-    claimed = (
-        Job.objects.filter(free, ~Exists(waiting), pk=job_id)
-        .update(
-            state=JobState.RUNNING,
-            fence=F("fence") + 1,
-            attempts=F("attempts") + 1,
-            lease_until=now + LEASE,
-            started_at=Coalesce(F("started_at"), now),
-        )
+    claimed = Job.objects.filter(free, ~Exists(waiting), pk=job_id).update(
+        state=JobState.RUNNING,
+        fence=F("fence") + 1,
+        attempts=F("attempts") + 1,
+        lease_until=now + LEASE,
+        started_at=Coalesce(F("started_at"), now),
     )
     if claimed != 1:
         return None

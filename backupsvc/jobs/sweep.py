@@ -28,7 +28,9 @@ def sweep() -> int:
     waiting = JobWait.objects.filter(job=OuterRef("pk")).exclude(awaited__state__in=ENDED)
     free = Q(state=JobState.DUE, due_at__lte=now) | Q(state=JobState.RUNNING, lease_until__lt=now)
     quiet = Q(rung_at__isnull=True) | Q(rung_at__lt=now - RING_AGAIN_AFTER) | Q(rung_at__lt=F("due_at"))
-    jobs = list(Job.objects.filter(free, quiet, ~Exists(waiting)).order_by("due_at", "pk")[:MOST_RUNG_AT_ONCE])
+    jobs = list(
+        Job.objects.filter(free, quiet, ~Exists(waiting)).order_by("due_at", "pk")[:MOST_RUNG_AT_ONCE]
+    )
     for job in jobs:
         ring(job)
     return len(jobs)

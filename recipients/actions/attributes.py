@@ -66,7 +66,7 @@ def delete_attribute(attribute: Attribute, *, actor: Actor) -> None:
     """Delete the field and its values, in every list that has it."""
     require(actor, account=attribute.account, permission=Permission.MANAGE)
     for group in _groups_with(attribute):
-        group = lock_group(group.pk)  # noqa: PLW2901  # the locked row is the one to change
+        group = lock_group(group.pk)
         engine().drop_attribute(group.pk, name=attribute.name)
         raise_revision(group)
     record(

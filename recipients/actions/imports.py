@@ -111,7 +111,7 @@ def pasted(text: str) -> BinaryIO:
 
 @transaction.atomic
 def set_dialect(run: Import, *, actor: Actor, overrides: Mapping[str, object]) -> Import:
-    """Read the upload as the person says (fields of `Dialect`; {} for automatic). The mapping starts anew."""
+    """Read the upload as the person says (fields of `Dialect`; {} for automatic); the mapping starts anew."""
     run = _editable(run, actor=actor)
     run.dialect_overrides = dict(overrides)
     _sniff(run)
@@ -158,7 +158,7 @@ def set_mode(run: Import, *, actor: Actor, mode: str, blank: str, new_status: st
 
 @transaction.atomic
 def stage(run: Import, *, actor: Actor) -> Job:
-    """Read and check all rows in the background, up to the preview. Raises Refusal when a choice is missing."""
+    """Read and check all rows in the background, up to the preview. Raises Refusal for a missing choice."""
     run = _editable(run, actor=actor)
     change = run.change
     mapping = maps.Mapping.from_json(run.mapping)
@@ -305,7 +305,7 @@ def _day_first(
 
 
 def digest_for(account: Account) -> Callable[[str], str] | None:
-    """How erased people's addresses are hashed; None while there are none, which spares every row the cost."""
+    """How erased people's addresses are hashed; None while there are none, which spares every row that."""
     erased = BlocklistEntry.objects.filter(account=account, kind=BlocklistEntry.Kind.ERASED)
     return partial(_digest, account.digest_key) if erased.exists() else None
 

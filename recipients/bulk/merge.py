@@ -57,9 +57,7 @@ class SetBasedEngine(BulkEngine):
             [group_id, most],
         )
         batch = "SELECT id FROM recipients_recipient WHERE group_id = %s ORDER BY key LIMIT %s"
-        self.execute(
-            f"DELETE FROM recipients_activity WHERE recipient_id IN ({batch})", [group_id, most]
-        )
+        self.execute(f"DELETE FROM recipients_activity WHERE recipient_id IN ({batch})", [group_id, most])
         self.execute(f"DELETE FROM recipients_recipient WHERE id IN ({batch})", [group_id, most])
         return len(rows)
 
@@ -78,7 +76,7 @@ class SetBasedEngine(BulkEngine):
     def execute_many(self, statement: str, parameters: Iterable[tuple[object, ...]]) -> None:
         """Run one statement for each tuple of parameters."""
         with connection.cursor() as cursor:
-            cursor.executemany(statement, parameters)
+            cursor.executemany(statement, parameters)  # type: ignore[arg-type]  # an iterator does
 
     def drop_attribute(self, group_id: int, *, name: str) -> None:
         self.execute(
@@ -181,4 +179,3 @@ class SetBasedEngine(BulkEngine):
             " (SELECT key FROM verdict WHERE writes = 1 AND new_status = 'active')",
             [plan.group_id],
         )
-

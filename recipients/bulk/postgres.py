@@ -57,7 +57,8 @@ class PostgresEngine(SetBasedEngine):
     def stage(self, change_id: int, *, rows: Sequence[Stage]) -> None:
         head = str(change_id)
         lines = b"".join(
-            encode_row([head, *_texts(row[:-2]), _json(row.tags), compact_json(row.attributes)]) for row in rows
+            encode_row([head, *_texts(row[:-2]), _json(row.tags), compact_json(row.attributes)])
+            for row in rows
         )
         self._copy_in(f"COPY recipients_stagedrow ({STAGED}) FROM STDIN", io.BytesIO(lines))
 

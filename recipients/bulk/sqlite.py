@@ -144,6 +144,4 @@ def _loaded(row: list[str | None]) -> list[object]:
 
 def _dumped(row: tuple[Any, ...]) -> list[str | None]:
     named = dict(zip(COLUMNS, row, strict=True))
-    return [
-        f"{value}+00" if name in TIMES and value is not None else value for name, value in named.items()
-    ]
+    return [f"{value}+00" if name in TIMES and value is not None else value for name, value in named.items()]

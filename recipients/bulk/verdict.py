@@ -134,7 +134,9 @@ def _status_asked(plan: Plan) -> dict[str, str]:
         return {"activated": activated, "deactivated": "r_deactivated", "bounced": "r_bounced"}
     out = "(s_deactivated IS NOT NULL OR s_bounced IS NOT NULL)"
     if "activated" in plan.fields:
-        told = "s_activated" if plan.clears else f"coalesce(s_activated, CASE WHEN {out} THEN r_activated END)"
+        told = (
+            "s_activated" if plan.clears else f"coalesce(s_activated, CASE WHEN {out} THEN r_activated END)"
+        )
     else:
         told = (
             "CASE WHEN s_activated IS NOT NULL THEN coalesce(r_activated, s_activated)"
@@ -172,7 +174,9 @@ def _tags_asked(plan: Plan, *, dialect: Dialect) -> str:
 def _attributes_asked(plan: Plan, *, dialect: Dialect) -> str:
     merge = dialect.cleared_and_merged if plan.clears else dialect.merged
     fresh = dialect.without_nulls.format(value="s_attributes")
-    return f"CASE WHEN rid IS NULL THEN {fresh} ELSE {merge.format(old='r_attributes', new='s_attributes')} END"
+    return (
+        f"CASE WHEN rid IS NULL THEN {fresh} ELSE {merge.format(old='r_attributes', new='s_attributes')} END"
+    )
 
 
 def _held(plan: Plan) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -39,10 +38,10 @@ class Work:
 
 
 @pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     work = Work()
     monkeypatch.setitem(runner.HANDLERS, KIND, runner.Handler(run=work.run, failed=work.failed))
-    yield work
+    return work
 
 
 def job(account: Account, number: int = 1, **options: object) -> Job:

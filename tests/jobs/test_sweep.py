@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from celery import current_app
 from django.test import TestCase
 from kombu.exceptions import OperationalError
 
 from backupsvc.accounts.models import Account
 from backupsvc.errors import Refusal
-from backupsvc.jobs import queue, runner
+from backupsvc.jobs import runner
 from backupsvc.jobs.clock import database_now
 from backupsvc.jobs.models import Job, JobState, Queue
 from backupsvc.jobs.queue import enqueue
@@ -25,7 +26,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ids that were rung for."""
     calls: list[int] = []
     monkeypatch.setattr(
-        queue.current_app, "send_task", lambda _name, args, **_options: calls.append(args[0]), raising=False
+        current_app, "send_task", lambda _name, args, **_options: calls.append(args[0]), raising=False
     )
     monkeypatch.setitem(
         runner.HANDLERS, KIND, runner.Handler(run=lambda _claim: None, failed=lambda _job, _refusal: None)
@@ -98,7 +99,7 @@ def test_a_broker_that_is_down_stops_nobody(
     def down(*_args: object, **_options: object) -> None:
         raise problem
 
-    monkeypatch.setattr(queue.current_app, "send_task", down, raising=False)
+    monkeypatch.setattr(current_app, "send_task", down, raising=False)
     with TestCase.captureOnCommitCallbacks(execute=True):
         made = job(account)
     made.refresh_from_db()
@@ -110,7 +111,8 @@ def test_the_age_of_the_oldest_due_job_is_known(account: Account, rung: list[int
     job(account)
     Job.objects.update(due_at=database_now() - timedelta(seconds=100))
     age = oldest_due_seconds()
-    assert age is not None and 99 < age < 160
+    assert age is not None
+    assert 99 < age < 160
 
 
 def test_a_refusal_keeps_its_parameters() -> None:

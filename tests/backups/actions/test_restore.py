@@ -21,13 +21,13 @@ from backupsvc.jobs.runner import drain
 from recipients.actions import imports
 from recipients.actions.attributes import delete_attribute
 from recipients.actions.changes import confirm_change
-from recipients.actions.deletion import PURGE_JOB, delete_group
-from recipients.actions.groups import change_group
+from recipients.actions.deletion import delete_group
+from recipients.actions.groups import PURGE_JOB, change_group
 from recipients.actions.recipients import remove_recipient, unsubscribe
 from recipients.models import Activity, Attribute, Change, Group, Recipient, Status
 from tests.fixtures.lists import Lists, acting, table
 
-# Every status, with and without times, tags, an odd name, and values that files and databases stumble over.
+# Every status, with and without times, and values that files and databases stumble over.
 EVERYTHING = (
     "email,status,registered,activated,deactivated,source,signup_ip,tags,First name,=Formula\n"
     'active@example.com,active,2024-01-02T03:04:05.123456Z,2024-01-02T03:05:00Z,,shop,10.0.0.1,"a,vip",Änna,=1+1\n'
@@ -36,6 +36,18 @@ EVERYTHING = (
     "bounced@example.com,bounced,,2023-05-05T05:05:05Z,,,,x,😀,'=x\n"
     'müller@exämple.de,active,,2025-01-01T00:00:00Z,,,,," blank ",-5\n'
 )
+
+
+def failure_of_restore(snapshot: Snapshot, *, lists: Lists) -> str:
+    """The code with which a restore is refused, at once or while its rows are staged."""
+    try:
+        restore, job = plan_restore(snapshot, actor=lists.actor)
+    except Refusal as refusal:
+        return refusal.code
+    drain(job)
+    change = Change.objects.get(pk=restore.pk)
+    assert change.state == "failed"
+    return change.error_code
 
 
 def snapshot_of(lists: Lists, group: Group) -> Snapshot:
@@ -58,11 +70,12 @@ def test_a_restore_brings_back_every_value_that_an_import_spoiled(lists: Lists) 
     group = lists.group(EVERYTHING)
     before = table(group)
     change = lists.load(
-        "email,First name,=Formula,tags\nactive@example.com,Spoiled,x,spoiled\nbounced@example.com,Spoiled,y,z\n",
+        "email,First name,=Formula,tags\n"
+        "active@example.com,Spoiled,x,spoiled\nbounced@example.com,Spoiled,y,z\n",
         into=group,
     )
     assert table(group) != before
-    restored = lists.restore(Snapshot.objects.get(pk=change.snapshot_id))
+    restored = lists.restore(Snapshot.objects.get(change=change))
     assert (restored.state, restored.updated, restored.unchanged) == ("done", 2, 3)
     assert table(group) == before
 
@@ -177,7 +190,7 @@ def test_a_restore_is_backed_up_first_and_so_can_be_restored_from(lists: Lists) 
     lists.load("email,First name\nactive@example.com,Later\n", into=group)
     later = table(group)
     change = lists.restore(snapshot)
-    backup = Snapshot.objects.get(pk=change.snapshot_id)
+    backup = Snapshot.objects.get(change=change)
     assert backup.cause == "restore"
     lists.restore(backup)
     assert table(group) == later
@@ -240,13 +253,7 @@ def test_a_damaged_backup_is_never_restored(
         theirs = Lists(account=other_account, owner=stranger)
         foreign = snapshot_of(theirs, theirs.group("email\nzoe@example.com\n"))
         path.write_bytes((archives / foreign.archive).read_bytes())
-    with pytest.raises((Refusal, AssertionError)):
-        restore, job = plan_restore(snapshot, actor=lists.actor)
-        drain(job)
-        change = Change.objects.get(pk=restore.pk)
-        assert change.state == "failed"
-        assert change.error_code.startswith("archive.")
-        raise Refusal(change.error_code)
+    assert failure_of_restore(snapshot, lists=lists).startswith("archive.")
     assert table(group) == before
 
 
@@ -257,9 +264,7 @@ def test_the_damage_found_is_marked_on_every_backup_that_shares_the_archive(
     first, second = snapshot_of(lists, group), snapshot_of(lists, group)
     assert first.archive == second.archive
     (archives / first.archive).write_bytes(b"")
-    with pytest.raises(Refusal):
-        _restore, job = plan_restore(second, actor=lists.actor)
-        drain(job)
+    assert failure_of_restore(second, lists=lists) == "archive.unreadable"
     first.refresh_from_db()
     with pytest.raises(Refusal, match=r"snapshot\.damaged"):
         plan_restore(first, actor=lists.actor)

@@ -26,6 +26,7 @@ from backupsvc.accounts.actor import operator
 from backupsvc.accounts.models import AuditEntry, User
 from backupsvc.errors import Forbidden, Refusal
 from backupsvc.jobs import runner
+from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import drain
 from recipients.actions.recipients import unsubscribe
 from recipients.models import Group, Recipient
@@ -156,7 +157,7 @@ def test_a_backup_whose_change_has_not_ended_is_not_purged(
 ) -> None:
     group = lists.group(PEOPLE)
     _change, job = lists.confirm("email\ncarl@example.com\n", into=group)
-    drain(runner.Job.objects.get(kind="backups.take_snapshot"))
+    drain(Job.objects.get(kind="backups.take_snapshot"))
     in_days(monkeypatch, 31)
     assert purge_due(actor=operator()) == 0
     drain(job)

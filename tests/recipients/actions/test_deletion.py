@@ -16,8 +16,9 @@ from backupsvc.errors import Forbidden, Refusal
 from backupsvc.jobs import runner
 from backupsvc.jobs.clock import database_now
 from backupsvc.jobs.models import Job, JobState
-from recipients.actions.deletion import DELETE_JOB, PURGE_JOB, delete_group, undo_deletion
-from recipients.actions.groups import change_group, create_group
+from recipients.actions.changes import DELETE_JOB
+from recipients.actions.deletion import delete_group, undo_deletion
+from recipients.actions.groups import PURGE_JOB, change_group, create_group
 from recipients.actions.recipients import unsubscribe
 from recipients.models import Change, Group, OptOut, Recipient
 from recipients.selectors import undoable_deletions
@@ -53,7 +54,7 @@ def test_a_deleted_list_is_hidden_at_once_and_keeps_its_rows(lists: Lists) -> No
 def test_deleting_a_list_keeps_a_snapshot_of_the_state_before(lists: Lists) -> None:
     group = lists.group(PEOPLE)
     change = finished(delete_group(group, actor=lists.actor))
-    snapshot = Snapshot.objects.get(pk=change.snapshot_id)
+    snapshot = Snapshot.objects.get(change=change)
     assert (snapshot.cause, snapshot.state, snapshot.recipients) == ("deletion", "complete", 2)
     assert (change.state, change.deleted, Recipient.objects.count()) == ("done", 2, 2)
 

@@ -152,6 +152,8 @@ def _status(
     given = rules.fields
     if not given & {"status", "activated", "deactivated"}:
         return row.activated if is_new else was.activated, was.deactivated, was.bounced
+    activated: datetime | None
+    deactivated: datetime | None
     later = max(filter(None, (row.deactivated, was.deactivated)), default=None) if row.deactivated else None
     if row.says_status:
         out = bool(row.deactivated or row.bounced)

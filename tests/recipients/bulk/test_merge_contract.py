@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,9 +83,9 @@ def group(account: Account) -> Group:
 
 
 @pytest.fixture
-def blocked(account: Account, group: Group) -> Iterator[str]:
+def blocked(account: Account, group: Group) -> str:
     BlocklistEntry.objects.create(account=account, kind="address", pattern=KEYS[3])
-    yield KEYS[3]
+    return KEYS[3]
 
 
 def plan(group: Group, rules: model.Rules) -> Plan:
@@ -170,7 +169,7 @@ def test_the_preview_writes_nothing(group: Group, mode: Mode) -> None:
 
 
 def stage(key: str, *, line: int, **values: Any) -> Stage:
-    empty = {name: None for name in Stage._fields}
+    empty: dict[str, Any] = dict.fromkeys(Stage._fields)
     given = {
         "line": line,
         "key": key,
