@@ -69,7 +69,8 @@ def draw(dots: Sequence[Dot]) -> Chart | None:
         placed.append(Placed(dot, f"{x:.2f}", f"{y:.2f}"))
         corners.append(f"{x:.2f} {y:.2f}")
     line = "M" + "L".join(corners)
-    area = f"{line}L{placed[-1].x} 100L{placed[0].x} 100Z"
+    ground = 100 - BELOW
+    area = f"{line}L{placed[-1].x} {ground}L{placed[0].x} {ground}Z"
     return Chart(dots=placed, line=line, area=area, most=most)
 
 

@@ -98,10 +98,12 @@ class RestoreForm(forms.Form):
     def wish(self) -> dict[str, Any]:
         """The arguments of `plan_restore`."""
         wish = self.cleaned_data
+        is_new = wish["target"] == self.NEW
         return {
-            "mode": wish["mode"],
+            # In a list that is empty there is nothing to update or to leave untouched.
+            "mode": Mode.REFORM_AND_ADD if is_new else wish["mode"],
             "into": wish["into"] if wish["target"] == self.OTHER else None,
-            "new_name": wish["new_name"] if wish["target"] == self.NEW else "",
+            "new_name": wish["new_name"] if is_new else "",
         }
 
 

@@ -28,6 +28,7 @@ from backups.selectors import (
     unprotected_groups,
     visible,
 )
+from backups.models import Snapshot
 from backups.views.shown import Shown, shown, size_chart
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
@@ -40,12 +41,18 @@ CHARTED = 200
 
 @dataclass(frozen=True)
 class Section:
-    """A list with (some of) its backups. `total` None: all of them, page by page."""
+    """A list with some of its `total` backups, and its chart."""
 
     group: Group
     rows: Sequence[Shown]
     total: int
     chart: Chart | None
+
+    @property
+    def way_back(self) -> Snapshot | None:
+        """The newest backup that brings a deleted list back."""
+        sound = (shown.snapshot for shown in self.rows if shown.snapshot.is_restorable)
+        return None if self.group.is_live else next(sound, None)
 
     @property
     def has_more(self) -> bool:

@@ -50,7 +50,7 @@ class Shown:
 
     @property
     def is_soon_gone(self) -> bool:
-        return not self.snapshot.pinned and self.row.days_left <= SOON_DAYS
+        return self.is_kept_at_all and not self.snapshot.pinned and self.row.days_left <= SOON_DAYS
 
     @property
     def is_writing(self) -> bool:
@@ -63,6 +63,11 @@ class Shown:
     @property
     def has_failed(self) -> bool:
         return self.snapshot.state == SnapshotState.FAILED
+
+    @property
+    def is_kept_at_all(self) -> bool:
+        """One that failed holds nothing; one that is being written is not there yet."""
+        return self.snapshot.state == SnapshotState.COMPLETE
 
     @property
     def percent(self) -> int | None:
@@ -109,7 +114,8 @@ def size_chart(
     group: Group, histories: Mapping[int, Sequence[Snapshot]], *, here: Snapshot | None = None
 ) -> Chart | None:
     """The list's size over time with its backups as dots, up to now. `here` is the backup one looks at."""
-    dots = [_dot(snapshot, here) for snapshot in histories.get(group.pk, [])]
+    backups = sorted(histories.get(group.pk, []), key=lambda snapshot: snapshot.created_at)
+    dots = [_dot(snapshot, here) for snapshot in backups]
     if not dots:
         return None
     if group.is_live:
