@@ -274,6 +274,7 @@ def change_failed(job: Job, refusal: Refusal) -> None:
     change.error_code, change.error_params = refusal.code, dict(refusal.params)
     change.save(update_fields=["state", "ended_at", "error_code", "error_params"])
     _drop_empty_group(change)
+    clean_up(change)
     record(
         f"{change.kind}.failed",
         account=change.account,

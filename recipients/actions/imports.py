@@ -218,8 +218,7 @@ def finish_staging(claim: Claim, *, rows: int, rejected: int) -> None:
     change = Change.objects.get(pk=claim.job.subject_id)
     staged, distinct = engine().staged(change.pk)
     change.rows, change.rejected, change.duplicates = rows, rejected, staged - distinct
-    with transaction.atomic():
-        verdicts, safe = engine().preview(plan_of(change), most_kept_safe=LISTED_ROWS)
+    verdicts, safe = engine().preview(plan_of(change), most_kept_safe=LISTED_ROWS)
     counts = {name: count for name, count in asdict(verdicts).items() if name != "shift"}
     preview = {
         **counts,

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from django.db import connection, transaction
 
-from recipients.bulk.base import Reject, Sink, Stage
+from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.verdict import Dialect
@@ -45,10 +45,14 @@ class PostgresEngine(SetBasedEngine):
             cursor.execute(statement, given or None)
             return list(cursor.fetchall()) if cursor.description else []
 
-    def _judge(self, plan: Any) -> None:
-        if connection.in_atomic_block:
-            for setting in PLANNER:
-                self.execute(setting, [])
+    def preview(self, plan: Plan, *, most_kept_safe: int) -> tuple[Verdicts, list[KeptSafe]]:
+        # The planner's settings last as long as a transaction.
+        with transaction.atomic():
+            return super().preview(plan, most_kept_safe=most_kept_safe)
+
+    def _judge(self, plan: Plan) -> None:
+        for setting in PLANNER:
+            self.execute(setting, [])
         super()._judge(plan)
 
     def cleared_parameter(self, cleared: dict[str, None]) -> object:

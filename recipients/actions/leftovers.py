@@ -1,0 +1,51 @@
+"""What changes leave on their way is personal data too: it goes after a week."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from recipients.actions.changes import clean_up, lock_change
+from recipients.models import Change, ChangeState, RejectedRow
+
+# Uploads, staged and rejected rows hold what backups hold, but nobody asked for them to be kept.
+KEPT = timedelta(days=7)
+# A request that writes its upload for longer than this has died.
+UPLOAD_TIME = timedelta(days=1)
+
+
+def sweep_leftovers() -> int:
+    """End imports and restores that nobody went on with, and drop old rejected rows; how many ended."""
+    before = timezone.now() - KEPT
+    abandoned = Change.objects.filter(
+        state__in=[ChangeState.DRAFT, ChangeState.STAGING, ChangeState.PREVIEW], created_at__lt=before
+    )
+    ended = sum(_end(pk) for pk in abandoned.values_list("pk", flat=True))
+    RejectedRow.objects.filter(change__ended_at__lt=before).delete()
+    _drop_cut_off_uploads()
+    return ended
+
+
+@transaction.atomic
+def _end(change_id: int) -> bool:
+    change = lock_change(change_id)
+    if change.is_under_way or change.has_ended:
+        return False
+    change.state = ChangeState.CANCELLED
+    change.ended_at = timezone.now()
+    change.save(update_fields=["state", "ended_at"])
+    change.rejected_rows.all().delete()
+    clean_up(change)
+    return True
+
+
+def _drop_cut_off_uploads() -> None:
+    """Remove the temporary files of web processes that were killed while somebody uploaded."""
+    before = (timezone.now() - UPLOAD_TIME).timestamp()
+    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
+        if path.is_file() and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,50 @@
+"""Uploads, staged and rejected rows of changes that nobody went on with are gone after a week."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from recipients.actions.leftovers import sweep_leftovers
+from recipients.models import Change, RejectedRow, StagedRow
+from tests.fixtures.lists import Lists
+
+PEOPLE = "email\nanna@example.com\nbroken\n"
+
+
+def in_days(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(days=days))
+
+
+def test_an_abandoned_import_is_ended_and_cleaned_up_after_a_week(
+    lists: Lists, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists.preview(PEOPLE)
+    in_days(monkeypatch, 6.9)
+    assert sweep_leftovers() == 0
+    assert StagedRow.objects.count() == 1
+    in_days(monkeypatch, 0.2)
+    assert sweep_leftovers() == 1
+    assert Change.objects.get().state == "cancelled"
+    assert (StagedRow.objects.count(), RejectedRow.objects.count()) == (0, 0)
+    assert not [path for path in uploads.rglob("*") if path.is_file()]
+
+
+def test_a_confirmed_import_is_left_alone(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists.confirm(PEOPLE)
+    in_days(monkeypatch, 8)
+    assert sweep_leftovers() == 0
+    assert StagedRow.objects.count() == 1
+
+
+def test_rejected_rows_can_be_downloaded_for_a_week(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists.load(PEOPLE)
+    sweep_leftovers()
+    assert RejectedRow.objects.count() == 1
+    in_days(monkeypatch, 7.1)
+    sweep_leftovers()
+    assert RejectedRow.objects.count() == 0
