@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from backups.access import get_snapshot
 from backups.chart import Chart
 from backups.forms import FilterForm
+from backups.models import Snapshot
 from backups.selectors import (
     Filters,
     group_page,
@@ -28,7 +29,6 @@ from backups.selectors import (
     unprotected_groups,
     visible,
 )
-from backups.models import Snapshot
 from backups.views.shown import Shown, shown, size_chart
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
@@ -77,12 +77,14 @@ def extras(request: AccountRequest, account: Account) -> HttpResponseBase:
 @account_view()
 def row(request: AccountRequest, account: Account, snapshot_id: int) -> HttpResponseBase:
     """One row by itself: what the page asks for while a backup is being written."""
-    if not request.htmx:
-        return redirect("backups:show", account.slug, snapshot_id)
     try:
         snapshot = get_snapshot(request.actor, account=account, snapshot_id=snapshot_id)
     except NotFound:
+        if not request.htmx:
+            raise
         return HttpResponse()  # deleted meanwhile: the row goes from the page
+    if not request.htmx:
+        return redirect("backups:show", account.slug, snapshot_id)
     (drawn,) = shown(request, [row_of(snapshot)])
     return render(request, "backups/_row.html", {"shown": drawn})
 
