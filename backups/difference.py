@@ -22,9 +22,7 @@ class Difference:
     removed: int = 0
     changed: int = 0
     unchanged: int = 0
-    samples: dict[str, list[str]] = field(
-        default_factory=lambda: {"added": [], "removed": [], "changed": []}
-    )
+    samples: dict[str, list[str]] = field(default_factory=lambda: {"added": [], "removed": [], "changed": []})
 
 
 def difference(before: Iterable[Cells], after: Iterable[Cells], *, samples: int = 20) -> Difference:
