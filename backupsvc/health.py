@@ -32,7 +32,6 @@ JOBS_ARE_LATE_AFTER_SECONDS = 120
 ANSWERS_HOLD_SECONDS = 3
 
 
-
 class _Answers(NamedTuple):
     """What the probes said, and when (on the monotonic clock)."""
 

@@ -12,6 +12,7 @@ EVENTS: dict[str, str | Promise] = {
     "member.role_changed": _("Member's role changed"),
     "member.removed": _("Member removed"),
     "support.opened": _("Support staff opened the account"),
+    "support.viewed": _("Support staff looked at a page"),
     "group.created": _("List created"),
     "group.settings_changed": _("List settings changed"),
     "group.deletion_requested": _("List deletion asked for"),

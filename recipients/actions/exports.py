@@ -48,7 +48,8 @@ def export_group(group: Group, *, actor: Actor, spreadsheet_safe: bool = False) 
 def file_name(name: str, *, moment: datetime, spreadsheet_safe: bool, extension: str) -> str:
     """A plain ASCII name that says which list, which state and which kind."""
     kind = "-spreadsheet" if spreadsheet_safe else ""
-    return f"{slugify(name) or 'list'}-{moment:%Y-%m-%d-%H%M}{kind}.{extension}"
+    # File systems take 255 bytes for a name; the time and the kind need their place.
+    return f"{slugify(name)[:80] or 'list'}-{moment:%Y-%m-%d-%H%M}{kind}.{extension}"
 
 
 def _live_lines(group: Group, *, spreadsheet_safe: bool) -> Iterator[bytes]:

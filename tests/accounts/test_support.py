@@ -78,3 +78,12 @@ def test_a_support_user_who_cannot_sign_in_any_more_stays_out(
     client = client_of(sam)
     User.objects.filter(pk=sam.pk).update(is_active=False)
     assert client.get("/a/acme/log/").status_code == 302
+
+
+def test_every_page_support_staff_look_at_is_in_the_accounts_log(
+    account: Account, sam: User, olivia: User, client_of: ClientOf
+) -> None:
+    client_of(olivia).get("/a/acme/log/")
+    client_of(sam).get("/a/acme/settings/privacy/")
+    entry = AuditEntry.objects.get(event="support.viewed")
+    assert (entry.user, entry.origin, entry.target) == (sam, "support", "/a/acme/settings/privacy/")

@@ -76,6 +76,8 @@ def account_view(
                 account = get_account(inside.actor, slug=slug)
                 enter(inside, account)
                 get_account(inside.actor, slug=slug, permission=permission)
+                if inside.is_support_visit and request.method == "GET" and not inside.htmx:
+                    support.view_page(account, actor=inside.actor, path=request.path)
                 return view(inside, account, *args, **kwargs)
             except Refusal as refusal:
                 return refused(request, refusal)
