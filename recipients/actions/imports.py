@@ -137,6 +137,8 @@ def set_mapping(
         raise Refusal("import.signup_unmapped", columns=", ".join(left_out))
     run.leaves_signup_out = leaves_signup_out
     _set_mapping(run, mapping=chosen)
+    # What was staged was read by the old mapping: it needs a new preview.
+    run.change.state = ChangeState.DRAFT
     run.save()
     run.change.save()
     return run
@@ -151,6 +153,7 @@ def set_mode(run: Import, *, actor: Actor, mode: str, blank: str, new_status: st
     if new_status not in ("", Status.ACTIVE, Status.UNCONFIRMED):
         raise Refusal("import.bad_status", status=new_status)
     run.change.mode, run.change.blank, run.new_status = mode, blank, new_status
+    run.change.state = ChangeState.DRAFT
     run.save()
     run.change.save()
     return run

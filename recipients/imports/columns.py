@@ -12,6 +12,9 @@ from collections.abc import Sequence
 # The stable head of our own files, in this order.
 FIELDS = ("email", "status", "registered", "activated", "deactivated", "source", "signup_ip", "tags")
 
+# What our file of rejected rows says behind a row's own cells: for people, never for a list.
+REJECT_COLUMNS = ("rejected_line", "rejected_why")
+
 # Fields without which a list comes back with other consents than it had.
 SIGNUP_FIELDS = ("status", "registered", "activated", "deactivated", "source", "signup_ip")
 

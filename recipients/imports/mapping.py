@@ -8,7 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from backupsvc.errors import Refusal
-from recipients.imports.columns import FIELDS, SIGNUP_FIELDS, field_of, idea_of, is_own_header, normalized
+from recipients.imports.columns import (
+    FIELDS,
+    REJECT_COLUMNS,
+    SIGNUP_FIELDS,
+    field_of,
+    idea_of,
+    is_own_header,
+    normalized,
+)
 from recipients.imports.records import ADDRESS
 from recipients.values import SAFE_MARKER, check_text
 
@@ -144,8 +152,8 @@ def _new_attributes(
     known = {spec.name.casefold() for spec in attributes} | set(FIELDS)
     new = {}
     for index, header in enumerate(headers):
-        is_marker = header == SAFE_MARKER and index == len(headers) - 1 and is_own_header(headers)
-        if not columns[index] and header.strip() and not is_marker and header.casefold() not in known:
+        is_ours = header in (SAFE_MARKER, *REJECT_COLUMNS)
+        if not columns[index] and header.strip() and not is_ours and header.casefold() not in known:
             known.add(header.casefold())
             new[index] = AttributeSpec(header, "text")
     return new

@@ -267,7 +267,7 @@ def _sniffed(
     data = [list(row.cells) for row in rows[dialect.header :] if not row.problem][:SAMPLE_ROWS]
     plain = [unescape_formula(name) for name in names]
     is_own = is_own_header(names)
-    is_safe = is_own and plain[-1] == SAFE_MARKER
+    is_safe = bool(plain) and plain[-1] == SAFE_MARKER
     if is_safe:
         names, data = plain, [[unescape_formula(cell) for cell in row] for row in data]
     headers = [names[n] if n < len(names) else f"Column {n + 1}" for n in range(dialect.columns)]
