@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from backupsvc.accounts.models import Account
 from backupsvc.wording import say_code
@@ -14,6 +15,7 @@ from recipients.models import (
     UNDER_WAY,
     Activity,
     Attribute,
+    BlocklistEntry,
     Change,
     ChangeKind,
     ChangeState,
@@ -119,7 +121,8 @@ def activities_of(recipient: Recipient, *, limit: int = 50) -> list[Activity]:
 
 def changes_of(account: Account, *, group: Group | None = None, limit: int = 50) -> list[Change]:
     """The newest confirmed changes of the account, or of one group."""
-    changes = Change.objects.filter(account=account, confirmed_at__isnull=False).select_related("group")
+    changes = Change.objects.filter(account=account, confirmed_at__isnull=False)
+    changes = changes.select_related("group", "import_run")
     if group is not None:
         changes = changes.filter(group=group)
     return list(changes[:limit])
@@ -127,7 +130,8 @@ def changes_of(account: Account, *, group: Group | None = None, limit: int = 50)
 
 def open_changes(account: Account, *, group: Group | None = None) -> list[Change]:
     """Changes that run or wait for their turn, oldest first."""
-    changes = Change.objects.filter(account=account, state__in=UNDER_WAY).select_related("group")
+    changes = Change.objects.filter(account=account, state__in=UNDER_WAY)
+    changes = changes.select_related("group", "import_run")
     if group is not None:
         changes = changes.filter(group=group)
     return list(changes.order_by("pk"))
@@ -136,7 +140,46 @@ def open_changes(account: Account, *, group: Group | None = None) -> list[Change
 def unfinished_changes(account: Account) -> list[Change]:
     """Imports and restores that somebody began and has neither confirmed nor cancelled, newest first."""
     states = [ChangeState.DRAFT, ChangeState.STAGING, ChangeState.PREVIEW]
-    return list(Change.objects.filter(account=account, state__in=states).select_related("group")[:20])
+    changes = Change.objects.filter(account=account, state__in=states)
+    return list(changes.select_related("group", "import_run")[:20])
+
+
+def failed_changes(account: Account, *, since: datetime) -> list[Change]:
+    """Confirmed changes that changed nothing, newest first, unless the list moved on since."""
+    later = Change.objects.filter(group=OuterRef("group"), pk__gt=OuterRef("pk"), confirmed_at__isnull=False)
+    failed = Change.objects.filter(
+        ~Exists(later),
+        account=account,
+        state=ChangeState.FAILED,
+        confirmed_at__isnull=False,
+        ended_at__gte=since,
+    )
+    return list(failed.select_related("group", "import_run")[:5])
+
+
+@dataclass(frozen=True)
+class BlocklistPage:
+    """Some entries of a blocklist, newest first; `next_id` is the `before_id` of the page after, or None."""
+
+    items: Sequence[BlocklistEntry]
+    next_id: int | None
+
+
+def blocklist_page(
+    group: Group, *, search: str = "", before_id: int | None = None, limit: int = 50
+) -> BlocklistPage:
+    """Who may not come back into the list: its own entries and the account's."""
+    own = Q(group__isnull=True) | Q(group=group)
+    entries = BlocklistEntry.objects.filter(own, account=group.account_id).order_by("-pk")
+    if search:
+        entries = entries.exclude(kind=BlocklistEntry.Kind.ERASED)
+        entries = entries.filter(
+            Q(pattern__contains=search.strip().lower()) | Q(comment__icontains=search.strip())
+        )
+    if before_id is not None:
+        entries = entries.filter(pk__lt=before_id)
+    found = list(entries[: limit + 1])
+    return BlocklistPage(found[:limit], found[limit - 1].pk if len(found) > limit else None)
 
 
 def rejected_rows(change: Change, *, after_line: int = 0, limit: int = 50) -> list[RejectedRow]:

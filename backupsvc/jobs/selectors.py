@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import Exists, OuterRef
 
 from backupsvc.jobs.clock import database_now
@@ -11,6 +13,12 @@ from backupsvc.jobs.models import ENDED, Job, JobState, JobWait
 def job_of(kind: str, *, subject_id: int) -> Job | None:
     """The newest job of that kind for that subject."""
     return Job.objects.filter(kind=kind, subject_id=subject_id).order_by("-pk").first()
+
+
+def newest_jobs(kind: str, *, subject_ids: Iterable[int]) -> dict[int, Job]:
+    """The newest job of that kind for each of the subjects, by the subject's id."""
+    jobs = Job.objects.filter(kind=kind, subject_id__in=list(subject_ids)).order_by("pk")
+    return {job.subject_id: job for job in jobs}
 
 
 def oldest_due_seconds() -> float | None:

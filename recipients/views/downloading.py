@@ -1,0 +1,57 @@
+"""Taking a list out as a file."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from django.http import Http404, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.text import slugify
+from django.views.decorators.http import require_POST
+
+from backupsvc.accounts.access import Permission
+from backupsvc.accounts.models import Account
+from backupsvc.accounts.views.door import AccountRequest, account_view
+from recipients.access import get_group
+from recipients.actions.exports import Download, export_group
+
+# Names longer than file systems take are cut by some browsers in the middle of the ending.
+LONGEST_NAME = 80
+KINDS = {"csv": False, "csv-safe": True}
+
+
+@require_POST
+@account_view(Permission.EXPORT)
+def download(request: AccountRequest, account: Account, group_id: int, kind: str) -> HttpResponseBase:
+    """The list as it is now. POST, because it is written down in the log."""
+    if kind not in KINDS:
+        raise Http404
+    group = get_group(request.actor, account=account, group_id=group_id, permission=Permission.EXPORT)
+    file = export_group(group, actor=request.actor, spreadsheet_safe=KINDS[kind])
+    return attachment(file, name=group.name)
+
+
+def attachment(file: Download, *, name: str) -> StreamingHttpResponse:
+    """The file on its way, never shown in the browser and never kept by it."""
+    response = StreamingHttpResponse(file.chunks, content_type=file.content_type)
+    headers = {
+        "Content-Disposition": _disposition(file.file_name, name=name),
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        # Whatever a list holds: should a browser ever show it, nothing in it runs.
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    for header, value in headers.items():
+        response.headers[header] = value
+    return response
+
+
+def _disposition(file_name: str, *, name: str) -> str:
+    """The file's name in plain letters, and once more in the list's own script."""
+    plain = slugify(name) or "list"
+    ending = file_name.removeprefix(plain)
+    own = slugify(name, allow_unicode=True)[:LONGEST_NAME] or "list"
+    return (
+        f'attachment; filename="{plain[:LONGEST_NAME]}{ending}"; '
+        f"filename*=UTF-8''{quote(own + ending, safe='')}"
+    )

@@ -1,0 +1,206 @@
+"""The lists of an account, and one list with its recipients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from backupsvc.accounts.models import Account
+from backupsvc.accounts.views.door import AccountRequest, account_view
+from recipients.access import get_group
+from recipients.models import Attribute, Change, ChangeKind, Group, Recipient, Status
+from recipients.selectors import (
+    IN_STATUS,
+    attributes_of,
+    changes_of,
+    failed_changes,
+    groups_of,
+    open_changes,
+    recipients_page,
+    unfinished_changes,
+)
+from recipients.views.change_lines import lines_of, undoables
+from recipients.views.menu import Item, import_address, page_items, row_items
+
+LISTS_SHOWN = 50
+RECIPIENTS_SHOWN = 50
+# More columns than these do not fit beside an address.
+ATTRIBUTES_SHOWN = 4
+LONGEST_SEARCH = 320
+CHANGES_SHOWN = 100
+# For so long a change that failed is said again where people begin.
+FAILURES_TOLD = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class ListRow:
+    """A list among the others."""
+
+    group: Group
+    items: Sequence[Item]
+
+    @property
+    def shares(self) -> list[tuple[str, float]]:
+        """Its statuses and their parts of the whole, in percent with a point, for the bar."""
+        total = self.group.recipients_count
+        return [(status, count * 100 / total) for status, count in counts_of(self.group) if count]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A status to choose, with how many have it."""
+
+    value: str
+    label: str | Promise
+    count: int
+    url: str
+    is_current: bool
+
+
+@require_safe
+@account_view()
+def groups(request: AccountRequest, account: Account) -> HttpResponseBase:
+    """All lists, and what is going on with them."""
+    search = _asked(request, "q")
+    page = Paginator(groups_of(account, search=search), LISTS_SHOWN).get_page(request.GET.get("page"))
+    rows = [
+        ListRow(group, row_items(group, account=account, permissions=request.permissions)) for group in page
+    ]
+    context = {"rows": rows, "q": search, **_pages(account, page, search)}
+    if request.htmx:
+        return render(request, "recipients/_groups_rows.html", context)
+    context |= {
+        "deleted": undoables(account),
+        "running": lines_of(_shown(open_changes(account)), account=account),
+        "unfinished": lines_of(unfinished_changes(account), account=account),
+        "failed": lines_of(failed_changes(account, since=timezone.now() - FAILURES_TOLD), account=account),
+        "import_url": import_address(account),
+    }
+    return render(request, "recipients/groups.html", context)
+
+
+@require_safe
+@account_view()
+def group(request: AccountRequest, account: Account, group_id: int) -> HttpResponseBase:
+    """One list: its recipients by address, found by status or part of the address."""
+    shown = get_group(request.actor, account=account, group_id=group_id)
+    search = _asked(request, "q")
+    status = _asked(request, "status")
+    status = status if status in IN_STATUS else ""
+    page = recipients_page(
+        shown,
+        search=search,
+        status=status,
+        after_key=_asked(request, "after"),
+        before_key=_asked(request, "before"),
+        limit=RECIPIENTS_SHOWN,
+    )
+    path = reverse("recipients:group-show", args=[account.slug, shown.pk])
+    chosen = {name: value for name, value in (("q", search), ("status", status)) if value}
+    columns = attributes_of(account, group=shown)[:ATTRIBUTES_SHOWN]
+    context: dict[str, Any] = {
+        "group": shown,
+        "rows": [(recipient, _values(recipient, columns)) for recipient in page.items],
+        "columns": columns,
+        "q": search,
+        "status": status,
+        "previous_url": _page_url(path, chosen, before=page.previous_key),
+        "next_url": _page_url(path, chosen, after=page.next_key),
+        "segments": _segments(shown, path=path, search=search, status=status),
+    }
+    if request.htmx:
+        return render(request, "recipients/_recipients.html", context)
+    context |= _around(request, account, shown)
+    return render(request, "recipients/group.html", context)
+
+
+@require_safe
+@account_view()
+def changes(request: AccountRequest, account: Account, group_id: int) -> HttpResponseBase:
+    """What imports, restores and deletions did to a list."""
+    shown = get_group(request.actor, account=account, group_id=group_id)
+    found = changes_of(account, group=shown, limit=CHANGES_SHOWN)
+    context = {
+        "group": shown,
+        "lines": lines_of(found, account=account),
+        "has_more": len(found) == CHANGES_SHOWN,
+        "import_url": import_address(account, group=shown),
+        "tab": "changes",
+    }
+    return render(request, "recipients/group_changes.html", context)
+
+
+def counts_of(group: Group) -> list[tuple[str, int]]:
+    """How many recipients have each status."""
+    return [(status.value, getattr(group, f"{status.value}_count")) for status in Status]
+
+
+def _asked(request: AccountRequest, name: str) -> str:
+    """A text out of the address, without the one character that PostgreSQL refuses."""
+    return request.GET.get(name, "").replace("\0", "").strip()[:LONGEST_SEARCH]
+
+
+def _around(request: AccountRequest, account: Account, group: Group) -> dict[str, Any]:
+    """What the page says around the recipients."""
+    mine = [change for change in unfinished_changes(account) if change.group_id == group.pk]
+    failed = failed_changes(account, since=timezone.now() - FAILURES_TOLD)
+    return {
+        "running": lines_of(_shown(open_changes(account, group=group)), account=account),
+        "unfinished": lines_of(mine, account=account),
+        "failed": lines_of([change for change in failed if change.group_id == group.pk], account=account),
+        "items": page_items(group, account=account, permissions=request.permissions),
+        "import_url": import_address(account, group=group),
+        "tab": "recipients",
+    }
+
+
+def _shown(changes: list[Change]) -> list[Change]:
+    """Without deletions: those stand among the deleted lists."""
+    return [change for change in changes if change.kind != ChangeKind.DELETION]
+
+
+def _pages(account: Account, page: Page[Group], search: str) -> dict[str, str]:
+    path = reverse("recipients:groups", args=[account.slug])
+    chosen = {"q": search} if search else {}
+    before = page.previous_page_number() if page.has_previous() else ""
+    after = page.next_page_number() if page.has_next() else ""
+    return {
+        "previous_url": _page_url(path, chosen, page=str(before)),
+        "next_url": _page_url(path, chosen, page=str(after)),
+    }
+
+
+def _page_url(path: str, chosen: dict[str, str], **place: str) -> str:
+    """The address of another page; "" where there is none."""
+    return f"{path}?{urlencode(chosen | place)}" if all(place.values()) else ""
+
+
+def _segments(group: Group, *, path: str, search: str, status: str) -> list[Segment]:
+    names: list[tuple[str, str | Promise, int]] = [("", _("All"), group.recipients_count)]
+    names += [(value, Status(value).label, count) for value, count in counts_of(group)]
+    return [
+        Segment(value, label, count, _segment_url(path, search=search, status=value), value == status)
+        for value, label, count in names
+    ]
+
+
+def _segment_url(path: str, *, search: str, status: str) -> str:
+    chosen = {name: value for name, value in (("q", search), ("status", status)) if value}
+    return f"{path}?{urlencode(chosen)}" if chosen else path
+
+
+def _values(recipient: Recipient, columns: Sequence[Attribute]) -> list[tuple[str, str]]:
+    """Name and value of the fields that have a column."""
+    return [(column.name, recipient.attributes.get(column.name, "")) for column in columns]

@@ -1,0 +1,64 @@
+"""What one may do with a list: the entries of its three dots, for those who may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+
+from backupsvc.accounts.access import Permission
+from backupsvc.accounts.models import Account
+from recipients.models import Group
+
+
+@dataclass(frozen=True)
+class Item:
+    """An entry of a menu. `post`: a form of its own; `downloads`: what it sends is a file, the page stays."""
+
+    url: str
+    text: str
+    icon: str
+    post: bool = False
+    danger: bool = False
+    downloads: bool = False
+    # A line above the entry sets it apart.
+    apart: bool = False
+
+
+def row_items(group: Group, *, account: Account, permissions: frozenset[Permission]) -> list[Item]:
+    """The menu of a list among the others."""
+    here = [account.slug, group.pk]
+    items = [Item(reverse("recipients:group-show", args=here), _("Open"), "eye")]
+    if Permission.EDIT in permissions:
+        items.append(Item(import_address(account, group=group), _("Import into this list"), "file-import"))
+    return [*items, *page_items(group, account=account, permissions=permissions)]
+
+
+def page_items(group: Group, *, account: Account, permissions: frozenset[Permission]) -> list[Item]:
+    """The menu on the list's own page, where one need not open it."""
+    return list(_page_items([account.slug, group.pk], permissions=permissions))
+
+
+def _page_items(here: list[object], *, permissions: frozenset[Permission]) -> Iterator[Item]:
+    if Permission.RESTORE in permissions:
+        yield Item(reverse("backups:make", args=here), _("Back up now"), "camera-plus", post=True)
+    if Permission.EXPORT in permissions:
+        exact, safe = (
+            reverse("recipients:group-download", args=[*here, kind]) for kind in ("csv", "csv-safe")
+        )
+        yield Item(exact, _("Download CSV"), "file-type-csv", post=True, downloads=True, apart=True)
+        yield Item(safe, _("Download CSV for spreadsheets"), "file-spreadsheet", post=True, downloads=True)
+    if Permission.EDIT in permissions:
+        yield Item(reverse("recipients:group-settings", args=here), _("Settings"), "settings", apart=True)
+        yield Item(
+            reverse("recipients:group-delete", args=here), _("Delete"), "trash", danger=True, apart=True
+        )
+
+
+def import_address(account: Account, *, group: Group | None = None) -> str:
+    """Where an import begins: into a list, or without one into a new list."""
+    start = reverse("recipients:import-new", args=[account.slug])
+    return f"{start}?{urlencode({'group': group.pk})}" if group else start
