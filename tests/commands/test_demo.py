@@ -66,6 +66,8 @@ def test_the_demo_is_a_month_of_work_and_a_second_run_changes_nothing(run: Run) 
     assert log == sorted(log)
     assert Job.objects.exclude(state="done").get().kind == "recipients.purge_group"
 
+    assert run("fsck", "--json").json["findings"] == []
+
     before = counts()
     assert run("demo").out == done.out
     assert counts() == before

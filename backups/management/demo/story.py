@@ -16,6 +16,7 @@ from recipients.actions.attributes import create_attribute
 from recipients.actions.blocklist import block
 from recipients.actions.exports import export_group
 from recipients.actions.groups import change_group
+from recipients.actions.leftovers import sweep_leftovers
 from recipients.models import Activity, Group, Mode, Recipient
 
 FIELDS = {"First name": "text", "Last name": "text", "City": "text", "Gender": "gender", "Birthday": "date",
@@ -51,6 +52,8 @@ class Story:
         self._today()
         for name, group in self.groups.items():
             self._activities(group, seed=name)
+        # What the scheduler would have done all the while.
+        sweep_leftovers()
 
     def _beginning(self) -> None:
         with self.diary.day(ago(self.now, days=25, hour=8)):

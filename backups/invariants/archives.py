@@ -1,0 +1,207 @@
+"""Backups, their files, and the ledger of those that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+
+from backups import storage
+from backups.actions.purge import GRACE, ORPHAN_AGE
+from backups.actions.snapshots import TAKE_JOB
+from backups.archive import ArchiveDamaged, ArchiveReader, verify
+from backups.invariants.finding import VERY_LATE, Broken
+from backups.invariants.logged import logged
+from backups.models import PurgeEntry, Restore, Snapshot, SnapshotState
+from backupsvc.accounts.models import Account
+from backupsvc.errors import NotFound, Refusal
+from backupsvc.jobs.models import ENDED, Job
+from backupsvc.wording import say
+from recipients.actions.imports import digest_for
+from recipients.bulk.copytext import COLUMNS, rows
+from recipients.models import UNDER_WAY, BlocklistEntry, Change, ChangeState
+
+KEY = COLUMNS.index("key")
+# Snapshots whose archive somebody relies on.
+KEPT = (SnapshotState.COMPLETE, SnapshotState.EXPIRED)
+
+
+def changes_have_their_backup() -> Iterator[Broken]:
+    """A change that was to be backed up has its backup, or the ledger has it."""
+    backed_up = Snapshot.objects.filter(pk=OuterRef("snapshot_id"), state__in=KEPT)
+    purged = PurgeEntry.objects.filter(snapshot_id=OuterRef("snapshot_id"))
+    lost = Change.objects.filter(
+        ~Exists(backed_up), ~Exists(purged), state=ChangeState.DONE, backup_wanted=True
+    )
+    for change in lost.select_related("group").iterator():
+        yield Broken(
+            f"change {change.pk} ({change.kind} of “{change.group}”)",
+            "It was to be backed up first, but there is no backup of it, nor an entry that it was purged.",
+            "Look into the log of the server around that time, and make a backup of the list now.",
+        )
+
+
+def complete_means_restorable() -> Iterator[Broken]:
+    """Every archive is read to its end and compared with what its row says."""
+    complete = Snapshot.objects.filter(state=SnapshotState.COMPLETE).select_related("account", "group")
+    damage: dict[tuple[str, str], str] = {}
+    for snapshot in list(complete.order_by("archive", "pk")):
+        # Snapshots of an unchanged list share a file: once is enough, unless their rows disagree.
+        file = (snapshot.archive, snapshot.sha256)
+        if file not in damage:
+            damage[file] = _damage_of_file(snapshot)
+        problem = damage[file] or (snapshot.damaged_code and "It is marked as damaged.")
+        problem = problem or _difference_from_row(snapshot)
+        if problem and _is_still_complete(snapshot):
+            yield Broken(
+                _place(snapshot),
+                problem,
+                "It cannot be restored. Use another backup of this list, bring the file back from a copy "
+                "of the storage, or delete this backup; make a new one now.",
+            )
+
+
+def files_belong_to_backups() -> Iterator[Broken]:
+    """A file without a backup is what a writer that died left behind; the purge removes it."""
+    before = timezone.now() - ORPHAN_AGE - VERY_LATE / 4
+    try:
+        for key, modified_at in storage.keys():  # noqa: SIM118  # a module, not a dict
+            if modified_at < before and not Snapshot.objects.filter(archive=key).exists():
+                yield Broken(
+                    f"file {key}",
+                    "It belongs to no backup and should have been removed.",
+                    "Run: manage.py backups purge. See that the scheduler is running.",
+                )
+    except Refusal as refusal:
+        yield Broken("the storage of the backups", say(refusal), "Mend the storage, then check again.")
+
+
+def written_backups_have_their_job() -> Iterator[Broken]:
+    """A backup that is being written has somebody who writes it."""
+    writers = Job.objects.filter(kind=TAKE_JOB, subject_id=OuterRef("pk")).exclude(state__in=ENDED)
+    for snapshot in Snapshot.objects.filter(~Exists(writers), state=SnapshotState.WRITING).iterator():
+        yield Broken(
+            _place(snapshot),
+            "It is being written, but there is no work for it.",
+            "It will never be complete: make a new backup of the list.",
+        )
+
+
+def backups_stay_in_their_account() -> Iterator[Broken]:
+    """Backup, list, change and file are of one account."""
+    do = "Do not restore it. Tell those who make this program."
+    foreign = Q(account=F("group__account")) & (Q(change=None) | Q(change__account=F("account")))
+    for snapshot in Snapshot.objects.exclude(foreign).iterator():
+        yield Broken(_place(snapshot), "Its list or its change belongs to another account.", do)
+    for snapshot in Snapshot.objects.exclude(archive="").iterator():
+        if not snapshot.archive.startswith(f"{snapshot.account_id}/{snapshot.group_id}/"):
+            yield Broken(_place(snapshot), "Its file belongs to another list.", do)
+    crossed = Restore.objects.filter(snapshot__isnull=False).exclude(snapshot__account=F("change__account"))
+    for restore in crossed.iterator():
+        yield Broken(f"change {restore.pk} (restore)", "It restores a backup of another account.", do)
+
+
+def purged_in_time() -> Iterator[Broken]:
+    """Neither before a backup was due, nor long after; and the ledger and the rows agree."""
+    late = timezone.now() - VERY_LATE
+    open_changes = Q(change__state__in=UNDER_WAY)
+    alive = Snapshot.objects.filter(pinned=False, expires_at__lt=late).exclude(
+        Q(leased_until__gt=timezone.now()) | open_changes | Q(state=SnapshotState.WRITING)
+    )
+    for snapshot in alive.iterator():
+        yield Broken(
+            _place(snapshot),
+            f"It was due at {snapshot.expires_at:%Y-%m-%d %H:%M} UTC and is still there.",
+            "Run: manage.py backups purge. See that the scheduler is running.",
+        )
+    for entry in PurgeEntry.objects.filter(purged_at__lt=F("expired_at") + GRACE).iterator():
+        yield Broken(
+            f"ledger entry {entry.pk} (backup {entry.snapshot_id})",
+            "The backup was purged before it was due.",
+            "See whether the clock of a server is wrong.",
+        )
+    rows_too = PurgeEntry.objects.filter(Exists(Snapshot.objects.filter(pk=OuterRef("snapshot_id"))))
+    for entry in rows_too.iterator():
+        yield Broken(
+            f"ledger entry {entry.pk} (backup {entry.snapshot_id})",
+            "The ledger says that the backup was purged, but it is there.",
+            "Was a copy of the database brought back? Then run: manage.py backups verify --all",
+        )
+
+
+def backups_are_in_the_log() -> Iterator[Broken]:
+    """Each complete backup has the entry that it was made."""
+    noted = logged("backup.made", of="snapshot")
+    for snapshot in Snapshot.objects.filter(state=SnapshotState.COMPLETE).iterator():
+        if snapshot.pk not in noted:
+            yield Broken(
+                _place(snapshot),
+                "The activity log does not say that it was made.",
+                "Somebody has removed log entries: find out who can write to the database.",
+            )
+
+
+def erased_people_are_in_no_backup() -> Iterator[Broken]:
+    """No archive of an account holds an address that was erased from it."""
+    for account in Account.objects.filter(blocklist__kind=BlocklistEntry.Kind.ERASED).distinct():
+        digest = digest_for(account)
+        entries = BlocklistEntry.objects.filter(account=account, kind=BlocklistEntry.Kind.ERASED)
+        erased = set(entries.values_list("pattern", flat=True))
+        if digest is None:
+            continue
+        for snapshot in list(Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)):
+            keys = _keys(snapshot)
+            count = sum(digest(key) in erased for key in keys)
+            if count and _is_still_complete(snapshot):
+                yield Broken(
+                    _place(snapshot),
+                    f"It holds {count} recipients who were erased.",
+                    "Delete this backup: manage.py backups delete, then purge.",
+                )
+
+
+def _damage_of_file(snapshot: Snapshot) -> str:
+    try:
+        with closing(storage.open(snapshot.archive)) as file:
+            verify(file, expected_sha256=snapshot.sha256)
+    except (ArchiveDamaged, NotFound, storage.StorageRefused) as damage:
+        return say(damage)
+    return ""
+
+
+def _difference_from_row(snapshot: Snapshot) -> str:
+    """Only for files that are sound."""
+    with closing(storage.open(snapshot.archive)) as file:
+        manifest = ArchiveReader(file).manifest
+    if (manifest.account.id, manifest.group.id) != (snapshot.account_id, snapshot.group_id):
+        return "Its file is the backup of another list."
+    if manifest.recipients != snapshot.recipients:
+        return f"Its file holds {manifest.recipients} recipients instead of {snapshot.recipients}."
+    if storage.size(snapshot.archive) != snapshot.size_bytes:
+        return "Its file is not as large as it was written."
+    if manifest.group.revision != snapshot.revision:
+        return "Its file holds another state of the list."
+    return ""
+
+
+def _keys(snapshot: Snapshot) -> Iterator[str]:
+    """The address keys in the archive; none when it cannot be read (which is another finding)."""
+    try:
+        with closing(storage.open(snapshot.archive)) as file:
+            for cells in rows(ArchiveReader(file).open_part()):
+                yield cells[KEY] or ""
+    except Refusal:
+        return
+
+
+def _is_still_complete(snapshot: Snapshot) -> bool:
+    """It may have been purged while its file was read."""
+    return Snapshot.objects.filter(
+        pk=snapshot.pk, state=SnapshotState.COMPLETE, archive=snapshot.archive
+    ).exists()
+
+
+def _place(snapshot: Snapshot) -> str:
+    return f"backup {snapshot.pk} (“{snapshot.group_name}”, {snapshot.created_at:%Y-%m-%d %H:%M} UTC)"
