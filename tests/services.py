@@ -55,3 +55,9 @@ def without_password(url: str) -> str:
     """The address as it may be printed."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port}{parts.path}"
+
+
+def forget_all(url: str) -> None:
+    """Empty the Redis database, as a restart without a file does."""
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
