@@ -46,7 +46,7 @@ class RecipientForm(forms.Form):
         widget=forms.RadioSelect,
     )
     tags = forms.CharField(
-        label=_("Tags"), required=False, help_text=_("Parted by commas. Letters, digits, _, - and .")
+        label=_("Tags"), required=False, help_text=_("Separated by commas. A space becomes _.")
     )
     source = forms.CharField(
         label=_("Source"), required=False, max_length=255, help_text=_("Where the address comes from.")

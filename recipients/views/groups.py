@@ -136,6 +136,7 @@ def changes(request: AccountRequest, account: Account, group_id: int) -> HttpRes
         "group": shown,
         "lines": lines_of(found, account=account),
         "has_more": len(found) == CHANGES_SHOWN,
+        "items": page_items(shown, account=account, permissions=request.permissions),
         "import_url": import_address(account, group=shown),
         "tab": "changes",
     }
