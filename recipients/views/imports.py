@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -19,6 +20,8 @@ from recipients.access import get_change, get_group
 from recipients.actions import imports
 from recipients.forms.imports import ModeForm, ReadForm, UploadForm
 from recipients.forms.mapping import MappingForm
+from recipients.imports.columns import type_of_new
+from recipients.imports.mapping import AttributeType, Mapping
 from recipients.models import Change, ChangeKind, ChangeState, Group, Import
 from recipients.selectors import groups_of, unfinished_changes
 from recipients.views.import_steps import page_of, steps
@@ -80,7 +83,7 @@ def columns(request: AccountRequest, account: Account, change_id: int) -> HttpRe
     form = MappingForm(run, specs=specs)
     asks_signup = run.leaves_signup_out
     if request.method == "POST" and "use_all" in request.POST:
-        form = MappingForm(run, specs=specs, mapping=imports.suggestion(run, create_missing=True))
+        form = MappingForm(run, specs=specs, mapping=_with_all(run))
     elif request.method == "POST":
         form = MappingForm(run, specs=specs, data=request.POST)
         if form.is_valid():
@@ -192,6 +195,13 @@ def _reading_context(run: Import, form: ReadForm, account: Account) -> dict[str,
         "warnings": [say_code(code, params) for code, params in found.get("warnings", [])],
         "steps": steps("import-read", account=account, change=run.change),
     }
+
+
+def _with_all(run: Import) -> Mapping:
+    """The proposal with a new field for every column that means nothing yet, of the type its name speaks for."""
+    proposed = imports.suggestion(run, create_missing=True)
+    new = [replace(spec, type=cast("AttributeType", type_of_new(spec.name))) for spec in proposed.new]
+    return replace(proposed, new=tuple(new))
 
 
 def _mapped(form: MappingForm, request: AccountRequest, run: Import) -> Refusal | None:
