@@ -43,6 +43,7 @@ _CODES = {
     errno.EPERM: "storage.denied",
     errno.EIO: "storage.broken",
     errno.ESTALE: "storage.broken",
+    errno.ENOTDIR: "storage.broken",
     errno.ENODEV: "storage.broken",
     errno.ENXIO: "storage.broken",
     errno.ENOTCONN: "storage.broken",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,3 +67,17 @@ def remove(key: str) -> None:
     """Remove the upload; gone already is fine."""
     if key:
         storages["uploads"].delete(key)
+
+
+def remove_strays(*, before: datetime, known: Callable[[str], bool]) -> None:
+    """Remove uploads older than `before` that no import refers to: their process died too early."""
+    storage = storages["uploads"]
+    try:
+        accounts, _files = storage.listdir("")
+    except FileNotFoundError:
+        return
+    for account in accounts:
+        for name in storage.listdir(account)[1]:
+            key = f"{account}/{name}"
+            if storage.get_modified_time(key) < before and not known(key):
+                storage.delete(key)

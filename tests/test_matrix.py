@@ -56,8 +56,52 @@ DOORS: dict[str, Door] = {
     "backups:delete": Door(MANAGE, MANAGE),
 }
 
+DOORS |= {
+    f"recipients:{name}": door
+    for name, door in {
+        "groups": READ,
+        "group-new": Door(EDIT, EDIT),
+        "group-show": READ,
+        "group-changes": READ,
+        "group-download": Door(None, EXPORT),
+        "group-delete": Door(EDIT, EDIT),
+        "deletion-undo": Door(None, EDIT),
+        "group-settings": Door(VIEW, EDIT),
+        "group-fields": Door(VIEW, EDIT),
+        "field-delete": Door(MANAGE, MANAGE),
+        "group-blocklist": Door(VIEW, EDIT),
+        "blocklist-remove": Door(None, MANAGE),
+        "recipient-add": Door(EDIT, EDIT),
+        "recipient-show": READ,
+        "recipient-edit": Door(EDIT, EDIT),
+        "recipient-unsubscribe": Door(EDIT, EDIT),
+        "recipient-reactivate": Door(MANAGE, MANAGE),
+        "recipient-remove": Door(EDIT, EDIT),
+        "import-new": Door(EDIT, EDIT),
+        "import-read": Door(EDIT, EDIT),
+        "import-map": Door(EDIT, EDIT),
+        "import-mode": Door(EDIT, EDIT),
+        "change-preview": READ,
+        "change-confirm": Door(None, EDIT),
+        "change-progress": READ,
+        "change-result": READ,
+        "change-cancel": Door(None, EDIT),
+        "change-rejected": Door(EXPORT, None),
+    }.items()
+}
+
 # Addresses outside of any account: sign-in, the person's own pages, health, and the operators' site.
-OUTSIDE = ("accounts/", "admin/", "healthz", "readyz", "i18n/", "profile/", "support/", "language/", "static/")
+OUTSIDE = (
+    "accounts/",
+    "admin/",
+    "healthz",
+    "readyz",
+    "i18n/",
+    "profile/",
+    "support/",
+    "language/",
+    "static/",
+)
 
 
 def routes() -> Iterator[tuple[str, str]]:
@@ -95,7 +139,9 @@ class House:
 
     def address(self, name: str, *, slug: str = "") -> str:
         wanted = set(re.findall(r"<\w+:(\w+)>", inside()[name])) - {"slug"}
-        return reverse(name, kwargs={key: self.ids[key] for key in wanted} | {"slug": slug or self.account.slug})
+        return reverse(
+            name, kwargs={key: self.ids[key] for key in wanted} | {"slug": slug or self.account.slug}
+        )
 
 
 @pytest.fixture
@@ -143,7 +189,14 @@ METHODS: tuple[tuple[str, Callable[[Door], Permission | None]], ...] = (
 
 @pytest.mark.parametrize("name", sorted(DOORS))
 def test_each_role_gets_through_the_doors_it_may_and_no_others(
-    name: str, house: House, client_of: ClientOf, olivia: User, adam: User, edith: User, victor: User, sam: User
+    name: str,
+    house: House,
+    client_of: ClientOf,
+    olivia: User,
+    adam: User,
+    edith: User,
+    victor: User,
+    sam: User,
 ) -> None:
     address = house.address(name)
     granted = [(user, OF_ROLE[role]) for user, role in zip((olivia, adam, edith, victor), Role, strict=True)]

@@ -15,7 +15,7 @@ from backupsvc.errors import NotFound, Refusal
 from backupsvc.jobs.models import Job, Queue
 from backupsvc.jobs.queue import enqueue
 from backupsvc.jobs.runner import Claim
-from recipients.actions.changes import STAGE_JOBS, actor_of
+from recipients.actions.changes import STAGE_JOBS, actor_of, change_failed, lock_change
 from recipients.actions.groups import check_name
 from recipients.actions.imports import digest_for, finish_staging
 from recipients.bulk.engine import engine
@@ -117,6 +117,6 @@ def stage_restore(claim: Claim) -> None:
 
 def restore_staging_failed(job: Job, refusal: Refusal) -> None:
     """The backup cannot be read: the restore ends here, with the reason; the list was not touched."""
-    Change.objects.filter(pk=job.subject_id, state=ChangeState.STAGING).update(
-        state=ChangeState.FAILED, error_code=refusal.code, error_params=dict(refusal.params)
-    )
+    # Rows that were staged anew for a running restore: its own job fails with the same reason.
+    if lock_change(job.subject_id).state == ChangeState.STAGING:
+        change_failed(job, refusal)

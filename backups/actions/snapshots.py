@@ -264,7 +264,11 @@ def verify_snapshot(snapshot: Snapshot, *, actor: Actor) -> Snapshot:
     require(actor, account=snapshot.account, permission=Permission.RESTORE)
     if snapshot.state != SnapshotState.COMPLETE:
         raise Refusal("snapshot.not_complete", state=snapshot.state)
-    verify(snapshot)
+    try:
+        verify(snapshot)
+    except (ArchiveDamaged, NotFound):
+        _record(snapshot, event="backup.damaged", actor=actor)
+        raise
     snapshot.refresh_from_db()
     _record(snapshot, event="backup.verified", actor=actor)
     return snapshot

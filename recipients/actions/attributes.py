@@ -83,4 +83,4 @@ def delete_attribute(attribute: Attribute, *, actor: Actor) -> None:
 def _groups_with(attribute: Attribute) -> Iterable[Group]:
     if attribute.group is not None:
         return [attribute.group]
-    return Group.objects.filter(account=attribute.account).order_by("pk")
+    return Group.objects.filter(account=attribute.account, deleted_at__isnull=True).order_by("pk")

@@ -9,8 +9,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from recipients import uploads
 from recipients.actions.changes import clean_up, lock_change
-from recipients.models import Change, ChangeState, RejectedRow
+from recipients.models import Change, ChangeState, Import, RejectedRow
 
 # Uploads, staged and rejected rows hold what backups hold, but nobody asked for them to be kept.
 KEPT = timedelta(days=7)
@@ -27,7 +28,12 @@ def sweep_leftovers() -> int:
     ended = sum(_end(pk) for pk in abandoned.values_list("pk", flat=True))
     RejectedRow.objects.filter(change__ended_at__lt=before).delete()
     _drop_cut_off_uploads()
+    uploads.remove_strays(before=before, known=_is_known)
     return ended
+
+
+def _is_known(upload: str) -> bool:
+    return Import.objects.filter(upload=upload).exists()
 
 
 @transaction.atomic

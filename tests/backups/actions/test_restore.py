@@ -46,7 +46,8 @@ def failure_of_restore(snapshot: Snapshot, *, lists: Lists) -> str:
         return refusal.code
     drain(job)
     change = Change.objects.get(pk=restore.pk)
-    assert change.state == "failed"
+    assert (change.state, change.ended_at is not None) == ("failed", True)
+    assert AuditEntry.objects.filter(event="restore.failed", data__change=change.pk).exists()
     return change.error_code
 
 

@@ -225,6 +225,7 @@ def test_every_backup_is_read_back_within_a_week(
     with pytest.raises(Refusal):
         verify_snapshot(snapshot, actor=lists.actor)
     snapshot.refresh_from_db()
+    assert AuditEntry.objects.filter(event="backup.damaged", user=lists.owner).exists()
     assert snapshot.damaged_code
     assert not snapshot.is_restorable
 

@@ -48,3 +48,19 @@ def test_rejected_rows_can_be_downloaded_for_a_week(lists: Lists, monkeypatch: p
     in_days(monkeypatch, 7.1)
     sweep_leftovers()
     assert RejectedRow.objects.count() == 0
+
+
+def test_an_upload_whose_process_died_before_it_was_noted_goes(
+    lists: Lists, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists.preview(PEOPLE)
+    stray = uploads / "1" / "stray"
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"x")
+    sweep_leftovers()
+    assert stray.exists()
+    in_days(monkeypatch, 7.1)
+    Change.objects.update(created_at=timezone.now())
+    sweep_leftovers()
+    assert not stray.exists()
+    assert len([path for path in uploads.rglob("*") if path.is_file()]) == 1
