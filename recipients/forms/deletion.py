@@ -17,8 +17,8 @@ BIG_LIST = 1_000
 class DeletionForm(forms.Form):
     """With a backup or without; the name of a big list.
 
-    While the switches are on, only those who may manage choose to go without. While they are off,
-    everybody who may delete chooses, and making a backup is what is chosen already.
+    Only those who may manage can go without; everybody else's deletion makes a backup, also while the
+    switches are off.
     """
 
     MAKE, WITHOUT = "make", "without"
@@ -39,15 +39,10 @@ class DeletionForm(forms.Form):
         self.fields["typed_name"].label = _("Type the name of the list to delete it")
         self.fields["typed_name"].required = self.is_big
 
-    @property
-    def offers_without(self) -> bool:
-        """Whether going without a backup is the person's to choose."""
-        return self.may_skip or not self.is_on
-
     def clean(self) -> dict[str, Any]:
         """A big list's name is typed exactly, and so is any list's when its backup is left out."""
         wish = super().clean() or self.cleaned_data
-        if wish.get("backup") == self.WITHOUT and not self.offers_without:
+        if wish.get("backup") == self.WITHOUT and not self.may_skip:
             self.add_error("backup", _now("This deletion always makes a backup first."))
         if self._needs_name(wish) and not self.has_error("typed_name"):
             typed = wish.get("typed_name", "").strip()
@@ -58,16 +53,10 @@ class DeletionForm(forms.Form):
         return wish
 
     def _needs_name(self, wish: dict[str, Any]) -> bool:
-        skips = wish.get("backup") == self.WITHOUT and self.may_skip
-        return self.is_big or skips
+        return self.is_big or wish.get("backup") == self.WITHOUT
 
     def wish(self) -> dict[str, Any]:
         """The arguments of `delete_group`."""
-        without = self.cleaned_data["backup"] == self.WITHOUT
-        if not without:
-            return {"backup": None if self.is_on else True}
-        # Without the right to manage, going on as the switches say is all that is asked for.
-        return {
-            "backup": False if self.may_skip else None,
-            "typed_name": self.cleaned_data["typed_name"],
-        }
+        if self.cleaned_data["backup"] == self.WITHOUT:
+            return {"backup": False, "typed_name": self.cleaned_data["typed_name"]}
+        return {"backup": None if self.is_on else True}

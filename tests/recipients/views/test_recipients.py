@@ -1,0 +1,220 @@
+"""One recipient: looked at, added, changed, unsubscribed, made active, removed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from django.utils import timezone
+
+from backupsvc.accounts.models import AuditEntry, User
+from recipients.actions.attributes import create_attribute
+from recipients.actions.blocklist import block
+from recipients.actions.groups import change_group
+from recipients.models import Activity, Group, OptOut, Recipient
+from tests.fixtures.cast import ClientOf
+from tests.fixtures.lists import Lists, acting
+from tests.recipients.views.conftest import Address, person
+
+
+def field(group: Group, name: str) -> str:
+    """The name of the form's field for a field of the list."""
+    return f"field-{group.account.attributes.get(name=name).pk}"
+
+
+def events(name: str) -> list[str]:
+    return list(AuditEntry.objects.filter(event=name).values_list("user__name", flat=True))
+
+
+def test_everything_known_about_a_recipient_is_shown(
+    news: Group, victor: User, client_of: ClientOf, url: Address
+) -> None:
+    anna = person(news, "anna")
+    Recipient.objects.filter(pk=anna.pk).update(
+        signup_ip="192.0.2.7", source="fair", activated=datetime(2026, 5, 3, 10, 0, tzinfo=UTC)
+    )
+    Activity.objects.create(recipient=anna, kind="clicked", detail="<b>roses</b>", at=timezone.now())
+    page = client_of(victor).get(url("recipient-show", news.pk, anna.pk)).text
+    for text in ("anna@example.com", "Bozen", "vip", "192.0.2.7", "fair", "Active", "Clicked a link"):
+        assert text in page
+    # In the account's zone, and it is named.
+    assert "3 May 2026, 12:00" in page
+    assert "CEST" in page
+    assert "&lt;b&gt;roses" in page
+
+
+@pytest.mark.parametrize("status", ["active", "unconfirmed"])
+def test_an_editor_adds_somebody_with_the_status_they_chose(
+    status: str, news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    wish = {
+        "email": " Emil@Example.com",
+        "status": status,
+        field(news, "First name"): "Emil",
+        "tags": "shop, vip",
+    }
+    answer = client_of(edith).post(url("recipient-add", news.pk), wish)
+    emil = person(news, "emil")
+    assert answer.headers["Location"] == url("recipient-show", news.pk, emil.pk)
+    assert (emil.status, emil.attributes, emil.tags) == (status, {"First name": "Emil"}, ["shop", "vip"])
+    news.refresh_from_db()
+    assert news.recipients_count == 5
+    assert events("recipient.added") == ["Edith"]
+
+
+def test_there_is_no_status_by_default(news: Group, edith: User, client_of: ClientOf, url: Address) -> None:
+    client = client_of(edith)
+    asked = client.get(url("recipient-add", news.pk)).context["form"]
+    assert asked["status"].value() is None
+    page = client.post(url("recipient-add", news.pk), {"email": "emil@example.com"})
+    assert page.context["form"].errors["status"]
+    assert news.recipients.count() == 4
+
+
+@pytest.mark.parametrize(
+    ("email", "said"),
+    [
+        ("anna@example.com", "is in this list already"),
+        ("ANNA@EXAMPLE.COM", "is in this list already"),
+        ("nonsense", "needs an @"),
+        ("bot@spam.example", "blocklist"),
+        ("", "required"),
+    ],
+)
+def test_an_address_that_cannot_be_added_is_refused_beside_its_field(
+    email: str, said: str, news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    block(news.account, actor=acting(edith), pattern="*@spam.example")
+    page = client_of(edith).post(url("recipient-add", news.pk), {"email": email, "status": "active"})
+    assert page.status_code == 200
+    assert said in str(page.context["form"].errors["email"])
+    assert news.recipients.count() == 4
+    assert not events("recipient.added")
+
+
+def test_who_unsubscribed_and_was_removed_comes_back_unsubscribed(
+    news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    client = client_of(edith)
+    client.post(url("recipient-remove", news.pk, person(news, "carla").pk))
+    wish = {"email": "carla@example.com", "status": "active"}
+    page = client.post(url("recipient-add", news.pk), wish, follow=True)
+    assert person(news, "carla").status == "inactive"
+    assert "not active" in page.text
+
+
+def test_only_what_was_touched_is_changed(
+    lists: Lists, news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    anna = person(news, "anna")
+    # A value that its field's type would not take any more stays as it is.
+    Recipient.objects.filter(pk=anna.pk).update(
+        attributes={"First name": "Anna", "City": "Bozen", "Age": "old"}
+    )
+    create_attribute(lists.account, actor=lists.actor, name="Age", type="number", group=news)
+    client = client_of(edith)
+    form = client.get(url("recipient-edit", news.pk, anna.pk)).context["form"]
+    wish = {name: form[name].value() or "" for name in form.fields} | {field(news, "City"): "Meran"}
+    answer = client.post(url("recipient-edit", news.pk, anna.pk), wish)
+    assert answer.headers["Location"] == url("recipient-show", news.pk, anna.pk)
+    anna.refresh_from_db()
+    assert anna.attributes == {"First name": "Anna", "City": "Meran", "Age": "old"}
+    assert anna.status == "active"
+    (entry,) = AuditEntry.objects.filter(event="recipient.changed")
+    assert entry.user == edith
+
+
+def test_saving_without_a_change_writes_nothing(
+    news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    anna = person(news, "anna")
+    news.refresh_from_db()
+    client = client_of(edith)
+    form = client.get(url("recipient-edit", news.pk, anna.pk)).context["form"]
+    wish = {name: form[name].value() or "" for name in form.fields}
+    assert client.post(url("recipient-edit", news.pk, anna.pk), wish).status_code == 302
+    assert Group.objects.get(pk=news.pk).revision == news.revision
+    assert not events("recipient.changed")
+
+
+def test_a_value_that_its_type_does_not_take_is_refused_beside_its_field(
+    lists: Lists, news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    create_attribute(lists.account, actor=lists.actor, name="Age", type="number", group=news)
+    anna = person(news, "anna")
+    path = url("recipient-edit", news.pk, anna.pk)
+    client = client_of(edith)
+    refused = client.post(path, {"email": anna.email, field(news, "Age"): "many"})
+    assert field(news, "Age") in refused.context["form"].errors
+    anna.refresh_from_db()
+    assert "Age" not in anna.attributes
+    client.post(path, {"email": anna.email, field(news, "Age"): "42"})
+    anna.refresh_from_db()
+    assert anna.attributes["Age"] == "42"
+
+
+def test_an_editor_unsubscribes_somebody_after_being_asked(
+    news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    anna = person(news, "anna")
+    client = client_of(edith)
+    assert "Unsubscribe this person?" in client.get(url("recipient-unsubscribe", news.pk, anna.pk)).text
+    client.post(url("recipient-unsubscribe", news.pk, anna.pk))
+    anna.refresh_from_db()
+    assert anna.status == "inactive"
+    assert anna.activities.get().kind == "unsubscribed"
+    news.refresh_from_db()
+    assert (news.active_count, news.inactive_count) == (0, 2)
+
+
+def test_only_owner_and_admin_make_somebody_active_again_and_say_why(
+    news: Group, edith: User, adam: User, client_of: ClientOf, url: Address
+) -> None:
+    carla = person(news, "carla")
+    path = url("recipient-reactivate", news.pk, carla.pk)
+    assert client_of(edith).post(path, {"reason": "asked by phone"}).status_code == 403
+    assert path not in client_of(edith).get(url("recipient-show", news.pk, carla.pk)).text
+    client = client_of(adam)
+    unsaid = client.post(path, {"reason": "  "})
+    assert unsaid.context["form"].errors["reason"]
+    carla.refresh_from_db()
+    assert carla.status == "inactive"
+    client.post(path, {"reason": "asked by phone"})
+    carla.refresh_from_db()
+    assert carla.status == "active"
+    entry = AuditEntry.objects.get(event="consent.reactivated")
+    assert (entry.user, entry.data["reason"]) == (adam, "asked by phone")
+
+
+def test_a_removed_recipient_is_gone_and_an_unsubscription_remembered(
+    news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    client = client_of(edith)
+    for name in ("anna", "carla"):
+        path = url("recipient-remove", news.pk, person(news, name).pk)
+        assert "Remove this person from the list?" in client.get(path).text
+        assert client.post(path).headers["Location"] == url("group-show", news.pk)
+    assert set(news.recipients.values_list("key", flat=True)) == {"bob@example.com", "dora@example.com"}
+    assert list(OptOut.objects.values_list("key", flat=True)) == ["carla@example.com"]
+    assert events("recipient.removed") == ["Edith", "Edith"]
+
+
+def test_nobody_is_removed_from_a_locked_list(
+    news: Group, olivia: User, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    change_group(news, actor=acting(olivia), locked=True)
+    page = client_of(edith).post(url("recipient-remove", news.pk, person(news, "anna").pk), follow=True)
+    assert "is locked" in page.text
+    assert news.recipients.count() == 4
+    assert not events("recipient.removed")
+
+
+def test_a_recipient_of_another_list_is_not_in_this_one(
+    lists: Lists, news: Group, olivia: User, client_of: ClientOf, url: Address
+) -> None:
+    other = lists.group("email\nzoe@example.com\n", name="Other")
+    zoe = person(other, "zoe")
+    client = client_of(olivia)
+    for deed in ("show", "edit", "unsubscribe", "remove", "reactivate"):
+        assert client.get(url(f"recipient-{deed}", news.pk, zoe.pk)).status_code == 404
+    assert client.get(url("recipient-show", other.pk, zoe.pk)).status_code == 200
