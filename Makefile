@@ -45,7 +45,7 @@ format: .venv/.tests-installed ## Put code and templates into their one form
 	-$(BIN)/djlint --quiet --reformat templates
 
 messages: .venv/.installed ## Collect the texts to translate into locale/ (needs gettext)
-	$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap --add-location=file
+	$(BIN)/python manage.py makemessages --all --ignore "tests/*" --ignore "benchmarks/*" --no-obsolete --no-wrap --add-location=file
 
 clean: ## Remove what was installed and made; your data in var/ stay
 	rm -rf .venv node_modules static/vendor staticfiles .mypy_cache .pytest_cache .ruff_cache .hypothesis
