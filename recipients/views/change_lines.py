@@ -17,6 +17,7 @@ from backupsvc.accounts.models import Account
 from backupsvc.accounts.templatetags.ui import number
 from backupsvc.jobs.selectors import newest_jobs
 from backupsvc.wording import say_code
+from recipients.actions.changes import NEEDS
 from recipients.actions.groups import PURGE_JOB
 from recipients.models import Change, ChangeKind, ChangeState
 from recipients.selectors import undoable_deletions
@@ -46,7 +47,7 @@ COUNTED: tuple[tuple[str, str | Promise], ...] = (
 WAITING: dict[str, str | Promise] = {
     ChangeState.DRAFT: _("begun, not confirmed yet"),
     ChangeState.STAGING: _("being read"),
-    ChangeState.PREVIEW: _("waits for your confirmation"),
+    ChangeState.PREVIEW: _("waits for confirmation"),
     ChangeState.QUEUED: _("waits for another change of this list"),
     ChangeState.ACTIVE: _("is running"),
 }
@@ -68,6 +69,11 @@ class ChangeLine:
     @property
     def icon(self) -> str:
         return ICONS[ChangeKind(self.change.kind)]
+
+    @property
+    def needs(self) -> str:
+        """What one must be allowed to do to go on with it."""
+        return NEEDS[ChangeKind(self.change.kind)].value
 
     @property
     def level(self) -> str:

@@ -1,0 +1,47 @@
+"""What surrounds the recipients of a list: the search beside the statuses, and what is going on."""
+
+from __future__ import annotations
+
+import re
+
+from backupsvc.accounts.models import User
+from recipients.models import Group
+from tests.fixtures.cast import ClientOf
+from tests.fixtures.lists import Lists
+from tests.recipients.views.conftest import PEOPLE, Address
+
+
+def test_a_search_stays_within_the_status_that_is_chosen(
+    news: Group, olivia: User, client_of: ClientOf, url: Address
+) -> None:
+    page = client_of(olivia).get(url("group-show", news.pk), {"status": "inactive"}).text
+    assert '<input type="hidden" form="people-search" name="status" value="inactive">' in page
+    assert re.search(r'<form[^>]*id="people-search"', page)
+    found = client_of(olivia).get(url("group-show", news.pk), {"status": "inactive", "q": "anna"}).text
+    assert "Nobody with this status has this in the address." in found
+
+
+def test_who_may_not_go_on_with_an_import_sees_it_without_a_button(
+    news: Group, lists: Lists, edith: User, victor: User, client_of: ClientOf, url: Address
+) -> None:
+    draft = lists.draft(PEOPLE, into=news, file_name="leads.csv")
+    preview = lists.preview(PEOPLE, into=news, file_name="more.csv")
+    for name, arguments in (("groups", []), ("group-show", [news.pk])):
+        edited = client_of(edith).get(url(name, *arguments)).text
+        viewed = client_of(victor).get(url(name, *arguments)).text
+        for page in (edited, viewed):
+            assert "Import of leads.csv" in page
+            assert "Import of more.csv" in page
+        links = [url("import-read", draft.pk), url("change-preview", preview.pk)]
+        assert [link in edited for link in links] == [True, True]
+        assert [link in viewed for link in links] == [False, False]
+
+
+def test_an_address_with_a_character_no_database_takes_finds_nobody(
+    news: Group, olivia: User, client_of: ClientOf, url: Address
+) -> None:
+    client = client_of(olivia)
+    for asked in ({"q": "a\0nna\0"}, {"after": "\0"}, {"before": "\0"}, {"status": "\0"}, {"q": "x" * 9_000}):
+        assert client.get(url("group-show", news.pk), asked).status_code == 200
+        assert client.get(url("groups"), asked).status_code == 200
+        assert client.get(url("group-blocklist", news.pk), asked).status_code == 200
