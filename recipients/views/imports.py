@@ -198,7 +198,7 @@ def _reading_context(run: Import, form: ReadForm, account: Account) -> dict[str,
 
 
 def _with_all(run: Import) -> Mapping:
-    """The proposal with a new field for every column that means nothing yet, of the type its name speaks for."""
+    """The proposal, with a new field of a fitting type for every column that means nothing yet."""
     proposed = imports.suggestion(run, create_missing=True)
     new = [replace(spec, type=cast("AttributeType", type_of_new(spec.name))) for spec in proposed.new]
     return replace(proposed, new=tuple(new))
