@@ -19,6 +19,9 @@ from recipients.exports import csv_lines
 from recipients.models import Group
 from recipients.selectors import attributes_of
 
+# File systems take 255 bytes for a name, and a character of some scripts is three; the rest needs its place.
+LONGEST_NAME = 60
+
 
 @dataclass(frozen=True)
 class Download:
@@ -46,10 +49,10 @@ def export_group(group: Group, *, actor: Actor, spreadsheet_safe: bool = False) 
 
 
 def file_name(name: str, *, moment: datetime, spreadsheet_safe: bool, extension: str) -> str:
-    """A plain ASCII name that says which list, which state and which kind."""
+    """A name that says which list, which state and which kind, in the list's own script."""
     kind = "-spreadsheet" if spreadsheet_safe else ""
-    # File systems take 255 bytes for a name; the time and the kind need their place.
-    return f"{slugify(name)[:80] or 'list'}-{moment:%Y-%m-%d-%H%M}{kind}.{extension}"
+    own = slugify(name, allow_unicode=True)[:LONGEST_NAME] or "list"
+    return f"{own}-{moment:%Y-%m-%d-%H%M}{kind}.{extension}"
 
 
 def _live_lines(group: Group, *, spreadsheet_safe: bool) -> Iterator[bytes]:

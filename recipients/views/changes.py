@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,11 +22,13 @@ from backupsvc.jobs.selectors import job_of
 from backupsvc.wording import say, say_code
 from recipients.access import get_change
 from recipients.actions.changes import NEEDS, STAGE_JOBS, cancel_change, confirm_change
+from recipients.actions.exports import LONGEST_NAME, Download
 from recipients.forms.changes import ConfirmForm
 from recipients.models import Change, ChangeKind, ChangeState, Import, Mode
 from recipients.rejects import problems, rejected_csv
 from recipients.selectors import undoable_deletions
 from recipients.views.backup_note import backup_note
+from recipients.views.downloading import attachment
 from recipients.views.import_steps import page_of, steps
 from recipients.views.outcome import outcome
 from recipients.views.running import standing
@@ -123,17 +125,8 @@ def cancel(request: AccountRequest, account: Account, change_id: int) -> HttpRes
 def rejected(request: AccountRequest, account: Account, change_id: int) -> HttpResponseBase:
     """The rows that could not be used, as a file to mend."""
     change = get_change(request.actor, account=account, change_id=change_id, permission=Permission.EXPORT)
-    stem = slugify(_name(change)) or "import"
-    response = StreamingHttpResponse(rejected_csv(change), content_type="text/csv; charset=utf-8")
-    headers = {
-        "Content-Disposition": f'attachment; filename="{stem[:60]}-rejected-{change.pk}.csv"',
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }
-    for header, value in headers.items():
-        response.headers[header] = value
-    return response
+    name = f"{slugify(_name(change), allow_unicode=True)[:LONGEST_NAME] or 'import'}-rejected-{change.pk}.csv"
+    return attachment(Download(name, "text/csv; charset=utf-8", rejected_csv(change)))
 
 
 def _mine(request: AccountRequest, account: Account, change_id: int) -> Change:

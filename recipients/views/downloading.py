@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.text import slugify
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
 from backupsvc.accounts.access import Permission
@@ -15,8 +13,6 @@ from backupsvc.accounts.views.door import AccountRequest, account_view
 from recipients.access import get_group
 from recipients.actions.exports import Download, export_group
 
-# Names longer than file systems take are cut by some browsers in the middle of the ending.
-LONGEST_NAME = 80
 KINDS = {"csv": False, "csv-safe": True}
 
 
@@ -28,14 +24,14 @@ def download(request: AccountRequest, account: Account, group_id: int, kind: str
         raise Http404
     group = get_group(request.actor, account=account, group_id=group_id, permission=Permission.EXPORT)
     file = export_group(group, actor=request.actor, spreadsheet_safe=KINDS[kind])
-    return attachment(file, name=group.name)
+    return attachment(file)
 
 
-def attachment(file: Download, *, name: str) -> StreamingHttpResponse:
+def attachment(file: Download) -> StreamingHttpResponse:
     """The file on its way, never shown in the browser and never kept by it."""
     response = StreamingHttpResponse(file.chunks, content_type=file.content_type)
     headers = {
-        "Content-Disposition": _disposition(file.file_name, name=name),
+        "Content-Disposition": content_disposition_header(True, file.file_name) or "attachment",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
         # Whatever a list holds: should a browser ever show it, nothing in it runs.
@@ -44,14 +40,3 @@ def attachment(file: Download, *, name: str) -> StreamingHttpResponse:
     for header, value in headers.items():
         response.headers[header] = value
     return response
-
-
-def _disposition(file_name: str, *, name: str) -> str:
-    """The file's name in plain letters, and once more in the list's own script."""
-    plain = slugify(name) or "list"
-    ending = file_name.removeprefix(plain)
-    own = slugify(name, allow_unicode=True)[:LONGEST_NAME] or "list"
-    return (
-        f'attachment; filename="{plain[:LONGEST_NAME]}{ending}"; '
-        f"filename*=UTF-8''{quote(own + ending, safe='')}"
-    )

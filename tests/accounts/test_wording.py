@@ -34,7 +34,11 @@ def codes_in_source() -> dict[str, str]:
     """Each string of the source that looks like a refusal's code, and where it stands."""
     found = {}
     for path, tree in modules():
+        # Forms say by the beginning of a code which field it is about: keys of a dict, not codes.
+        keys = {key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys}
         for node in ast.walk(tree):
+            if node in keys:
+                continue
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value):
                 code = node.value
                 if code.partition(".")[0] in NAMESPACES and code not in EVENTS:

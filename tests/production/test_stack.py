@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis, two workers and beat as processes of their own: work is done, also when one is killed."""
+"""PostgreSQL, Redis, two workers and beat as processes of their own: what is asked for is done."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -61,10 +62,8 @@ class Stack:
 
     def stop(self) -> None:
         for process in self.processes:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             process.wait()
 
 
