@@ -210,6 +210,7 @@ TEXTS: dict[str, str | Promise] = {
     "group.name_taken": _("There is already a list called “%(name)s”. Choose another name."),
     "group.name_too_long": _("The name is too long: at most %(most)s characters are possible."),
     "group.not_found": _("There is no such list in this account."),
+    "import.being_read": _("The file is being read just now. Wait for the preview, or stop it first."),
     "import.already_confirmed": _("This import has been started already, so it cannot be changed any more."),
     "import.bad_mode": _("“%(mode)s” is not a way to import."),
     "import.bad_status": _("New recipients can become active or unconfirmed, not “%(status)s”."),

@@ -87,7 +87,7 @@ def recipients_page(
 ) -> RecipientsPage:
     """A page of the group by key; the cost does not grow with how far one has leafed.
 
-    `search` finds the beginning of an address by the index and, in the rest, any part of it.
+    `search` finds any part of an address: it looks at the list's rows one by one until the page is full.
     """
     recipients = Recipient.objects.filter(group=group)
     if status:

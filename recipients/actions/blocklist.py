@@ -21,7 +21,9 @@ DOMAIN = re.compile(r"\*@(?P<domain>[^@\s*]+)")
 def block(
     account: Account, *, actor: Actor, pattern: str, comment: str = "", group: Group | None = None
 ) -> BlocklistEntry:
-    """Block an address or `*@domain`, in the account or in one list; blocked already is fine.
+    """Block an address or `*@domain`, in the account or in one list.
+
+    Blocked already is fine; a new comment takes the place of the old.
 
     Raises Refusal when the pattern is neither.
     """
@@ -30,6 +32,9 @@ def block(
     entry, made = BlocklistEntry.objects.get_or_create(
         account=account, group=group, pattern=key, defaults={"kind": kind, "comment": comment[:255]}
     )
+    if comment and not made:
+        entry.comment = comment[:255]
+        entry.save(update_fields=["comment"])
     if made:
         record(
             "blocklist.added",

@@ -54,7 +54,7 @@ LISTED_ROWS = 100
 # Cells of a date column that are looked at to tell 3/4 from 4/3.
 DATE_CELLS = 20_000
 DATED = ("registered", "activated", "deactivated")
-EDITABLE = (ChangeState.DRAFT, ChangeState.STAGING, ChangeState.PREVIEW)
+EDITABLE = (ChangeState.DRAFT, ChangeState.PREVIEW)
 
 
 def start_import(
@@ -162,6 +162,10 @@ def set_mode(run: Import, *, actor: Actor, mode: str, blank: str, new_status: st
 @transaction.atomic
 def stage(run: Import, *, actor: Actor) -> Job:
     """Read and check all rows in the background, up to the preview. Raises Refusal for a missing choice."""
+    require(actor, account=run.change.account, permission=Permission.EDIT)
+    if lock_change(run.change.pk).state == ChangeState.STAGING:
+        # Asked for twice: two jobs would mix their rows.
+        return Job.objects.filter(kind=STAGE_JOBS[ChangeKind.IMPORT], subject_id=run.change.pk).latest("pk")
     run = _editable(run, actor=actor)
     change = run.change
     mapping = maps.Mapping.from_json(run.mapping)
@@ -371,6 +375,8 @@ def _editable(run: Import, *, actor: Actor) -> Import:
     """The import, locked, with its change; only as long as it has not been confirmed."""
     require(actor, account=run.change.account, permission=Permission.EDIT)
     change = lock_change(run.change.pk)
+    if change.state == ChangeState.STAGING:
+        raise Refusal("import.being_read")
     if change.state not in EDITABLE:
         raise Refusal("import.already_confirmed")
     run = Import.objects.get(pk=change.pk)

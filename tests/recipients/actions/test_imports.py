@@ -385,3 +385,21 @@ def test_an_empty_cell_of_a_foreign_file_keeps_since_when_somebody_is_registered
     after = table(group)
     assert after["anna@example.com"] == before["anna@example.com"]
     assert after["new@example.com"]["registered"] is not None
+
+
+def test_asking_twice_for_the_preview_stages_the_rows_once(lists: Lists) -> None:
+    run = lists.draft(PEOPLE)
+    first = imports.stage(run, actor=lists.actor)
+    assert imports.stage(run, actor=lists.actor) == first
+    drain(first)
+    assert StagedRow.objects.count() == 2
+
+
+def test_nothing_is_chosen_anew_while_the_file_is_being_read(lists: Lists) -> None:
+    run = lists.draft(PEOPLE)
+    job = imports.stage(run, actor=lists.actor)
+    with pytest.raises(Refusal, match=r"import\.being_read"):
+        imports.set_mapping(run, actor=lists.actor, mapping=run.mapping)
+    drain(job)
+    imports.set_mapping(run, actor=lists.actor, mapping=run.mapping)
+    assert Change.objects.get().state == "draft"
