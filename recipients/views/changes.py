@@ -180,6 +180,7 @@ def _preview(request: AccountRequest, account: Account, change: Change, form: Co
         "outcome": found,
         "safe_rows": safe_rows,
         "safe_more": found.counts["kept_safe"] - len(safe_rows),
+        "has_blocked": any(row["why"] == "blocked" for row in safe_rows),
         "all_unsubscribed": found.counts["kept_safe"] == len(safe_rows)
         and all(row["why"] == "unsubscribed" for row in safe_rows),
         # Blocked and erased people have no such choice.

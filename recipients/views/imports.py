@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -48,6 +49,7 @@ def upload(request: AccountRequest, account: Account) -> HttpResponseBase:
         "form": form,
         "steps": steps("import-new", account=account),
         "has_lists": groups_of(account).exists(),
+        "size_limit": settings.UPLOAD_LIMIT_BYTES,
         "unfinished": [(change, page_of(change)) for change in _unfinished_imports(account)],
     }
     return render(request, "recipients/import_upload.html", context)

@@ -45,3 +45,24 @@ def test_an_address_with_a_character_no_database_takes_finds_nobody(
         assert client.get(url("group-show", news.pk), asked).status_code == 200
         assert client.get(url("groups"), asked).status_code == 200
         assert client.get(url("group-blocklist", news.pk), asked).status_code == 200
+
+
+def test_a_preview_that_changes_nothing_says_why(
+    news: Group, lists: Lists, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    reasons = {
+        "reform_and_add": ("email\nanna@example.com\n", "the list already holds all of it"),
+        "add_only": ("email\nanna@example.com\n", "everybody in the file is in the list already"),
+        "update_only": ("email\nzoe@example.com\n", "or not in the list"),
+        "delete": ("email\nzoe@example.com\n", "nobody in the file is in the list"),
+        "deactivate": ("email\nbroken\n", "none of the rows can be used"),
+    }
+    for mode, (text, reason) in reasons.items():
+        change = lists.preview(text, into=news, mode=mode)
+        page = client_of(edith).get(url("change-preview", change.pk)).text
+        assert "Nothing would change" in page, mode
+        assert reason in page, mode
+
+
+def test_the_upload_says_how_large_a_file_can_be(edith: User, client_of: ClientOf, url: Address) -> None:
+    assert "up to 1.0\xa0GB" in client_of(edith).get(url("import-new")).text
