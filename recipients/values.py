@@ -230,7 +230,7 @@ _STATUSES = {
             "non-subscribed|nonsubscribed"
         ),
         "bounced": (
-            "bounced|bounce|hard bounce|hardbounce|hard_bounce|cleaned|bereinigt|rimbalzato|rejeté|"
+            "bounced|bounce|hard bounce|hardbounce|hard_bounce|cleaned|bereinigt|rimbalzato|respinto|zurückgekommen|rejeté|"
             "unzustellbar|undeliverable"
         ),
     }.items()
