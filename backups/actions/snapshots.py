@@ -28,7 +28,7 @@ from recipients.models import Change, Group
 from recipients.selectors import attributes_of
 
 TAKE_JOB = "backups.take_snapshot"
-# Every archive is read back at least once in this time (reliability.md: all within 7 days).
+# Every archive is read back at least once in this time.
 VERIFY_EVERY = timedelta(days=7)
 VERIFIED_AT_ONCE = 50
 
