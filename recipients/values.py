@@ -230,8 +230,8 @@ _STATUSES = {
             "non-subscribed|nonsubscribed"
         ),
         "bounced": (
-            "bounced|bounce|hard bounce|hardbounce|hard_bounce|cleaned|bereinigt|rimbalzato|respinto|zurückgekommen|rejeté|"
-            "unzustellbar|undeliverable"
+            "bounced|bounce|hard bounce|hardbounce|hard_bounce|cleaned|bereinigt|rimbalzato|respinto|"
+            "zurückgekommen|rejeté|unzustellbar|undeliverable"
         ),
     }.items()
     for word in words.split("|")
