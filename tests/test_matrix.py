@@ -176,7 +176,7 @@ def ask(client: Client, address: str, method: str) -> int:
     with transaction.atomic():
         answer = client.get(address) if method == "get" else client.post(address)
         if answer.streaming:
-            b"".join(answer)  # type: ignore[arg-type]
+            b"".join(answer)
         transaction.set_rollback(True)
     return answer.status_code
 

@@ -108,7 +108,8 @@ def until(what: Callable[[], bool]) -> None:
 def size(stack: Stack) -> int:
     with psycopg2.connect(stack.environment["DATABASE_URL"]) as database, database.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM recipients_recipient")
-        return int(cursor.fetchone()[0])
+        (count,) = cursor.fetchall()[0]
+        return int(count)
 
 
 def test_two_workers_do_what_commands_ask_for(stack: Stack, tmp_path: Path) -> None:
