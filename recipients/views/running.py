@@ -73,5 +73,6 @@ def _part(title: str | Promise, job: Job | None) -> Part:
     if job is None or job.state == JobState.DUE:
         return Part(title, "waiting")
     if job.state == JobState.RUNNING:
-        return Part(title, "running", job.percent)
+        # One long transaction moves no number: a bar without one is more honest than 0 %.
+        return Part(title, "running", job.percent or None)
     return Part(title, "done" if job.state == JobState.DONE else "failed")
