@@ -5,7 +5,6 @@ One file although it is long: the rows explain each other, and a split would onl
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -27,9 +26,13 @@ class CompactJSON(DjangoJSONEncoder):
         super().__init__(**{**options, "ensure_ascii": False, "separators": (",", ":")})
 
 
+# One encoder for all rows: json.dumps would make one for each (a tenth of the time of an import).
+_encode = CompactJSON().encode
+
+
 def compact_json(value: object) -> str:
     """The value as the bulk columns spell it."""
-    return json.dumps(value, cls=CompactJSON)
+    return _encode(value)
 
 
 class KeyField(models.CharField):  # type: ignore[type-arg]  # not subscriptable at run time

@@ -64,7 +64,7 @@ def classified(plan: Plan, *, dialect: Dialect) -> str:
              compared AS (SELECT held.*, {_changed(dialect)} AS changed FROM held),
              judged AS (SELECT compared.*, {_verdict(plan)} AS verdict, {_writes(plan)} AS writes
                           FROM compared)
-        SELECT line, key, email, rid, {", ".join(f"n_{name}" for name in VALUES)}, why, verdict, writes,
+        SELECT line, key, {_email(plan)} AS email, rid, {", ".join(f"n_{name}" for name in VALUES)}, why, verdict, writes,
                CASE WHEN rid IS NOT NULL THEN {_status("r_")} END AS old_status,
                {_status("n_")} AS new_status
           FROM judged
@@ -211,6 +211,11 @@ def _changed(dialect: Dialect) -> str:
     spelled = dialect.spelled.format(value="r_attributes")
     compared += [f"n_attributes {dialect.differs} {spelled}", f"email {dialect.differs} r_email"]
     return f"CASE WHEN {' OR '.join(compared)} THEN 1 ELSE 0 END"
+
+
+def _email(plan: Plan) -> str:
+    """The spelling to keep: a file of people to deactivate says who, not how they are written."""
+    return "coalesce(r_email, email)" if plan.mode == Mode.DEACTIVATE else "email"
 
 
 def _verdict(plan: Plan) -> str:

@@ -281,3 +281,12 @@ def test_deleting_a_field_takes_its_values_from_this_list_alone(group: Group) ->
     engine().drop_attribute(group.pk, name="Näme")
     assert Recipient.objects.get(group=group).attributes == {"City": "y"}
     assert Recipient.objects.get(group=neighbour).attributes == {"Näme": "x", "City": "y"}
+
+
+def test_deactivating_people_leaves_their_addresses_as_they_are_written(group: Group) -> None:
+    Recipient.objects.create(account=group.account, group=group, key=KEYS[0], email="Anna@Example.com")
+    engine().stage(7, rows=[stage(KEYS[0], line=2)])
+    rules = model.Rules(mode=Mode.DEACTIVATE, clears=False, fields=frozenset({"email"}), now=START)
+    assert engine().merge(plan(group, rules)).deactivated == 1
+    one = Recipient.objects.get(group=group)
+    assert (one.email, one.status) == ("Anna@Example.com", Status.INACTIVE)
