@@ -64,7 +64,8 @@ def classified(plan: Plan, *, dialect: Dialect) -> str:
              compared AS (SELECT held.*, {_changed(dialect)} AS changed FROM held),
              judged AS (SELECT compared.*, {_verdict(plan)} AS verdict, {_writes(plan)} AS writes
                           FROM compared)
-        SELECT line, key, {_email(plan)} AS email, rid, {", ".join(f"n_{name}" for name in VALUES)}, why, verdict, writes,
+        SELECT line, key, {_email(plan)} AS email, rid, {", ".join(f"n_{name}" for name in VALUES)},
+               why, verdict, writes,
                CASE WHEN rid IS NOT NULL THEN {_status("r_")} END AS old_status,
                {_status("n_")} AS new_status
           FROM judged
