@@ -11,11 +11,10 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subqu
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from backups import policy
 from backups.models import Snapshot, SnapshotState
 from backupsvc.accounts.models import Account
 from backupsvc.jobs.models import Job
-from recipients.models import Change, Group
+from recipients.models import Group
 
 SHOWN_PER_GROUP = 5
 
@@ -172,21 +171,6 @@ def sizes(group: Group, *, limit: int = 200) -> list[tuple[Snapshot, int]]:
     """The list's size at each of its newest backups, oldest first, for the chart."""
     snapshots = Snapshot.objects.filter(group=group, state=SnapshotState.COMPLETE).order_by("-pk")[:limit]
     return [(snapshot, snapshot.recipients or 0) for snapshot in reversed(snapshots)]
-
-
-def of_change(change: Change) -> Snapshot | None:
-    """The snapshot made for a change, as long as it is there."""
-    snapshots = Snapshot.objects.filter(account=change.account, change=change)
-    return snapshots.exclude(state=SnapshotState.EXPIRED).order_by("-pk").first()
-
-
-def would_back_up(group: Group, *, kind: str, origin: str = "ui") -> policy.Decision:
-    """Whether such a change of the list would be backed up now: said before the button."""
-    account = group.account
-    switches = policy.Switches(
-        account=account.auto_backup, group=group.auto_backup, api=account.backup_api_changes
-    )
-    return policy.decide(switches=switches, origin=origin, kind=kind)
 
 
 def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
