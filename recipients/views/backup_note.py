@@ -18,10 +18,6 @@ class BackupNote:
     kept_until: datetime
     is_always_made: bool
 
-    @property
-    def is_asked(self) -> bool:
-        return self.off in ("account", "group")
-
 
 def backup_note(change: Change) -> BackupNote:
     """What the switches mean for this change."""
