@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+from backupsvc.accounts.guard import protect
 
 
 class AccountsConfig(AppConfig):
     name = "backupsvc.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Have the log protected whenever the database was migrated."""
+        post_migrate.connect(protect, sender=self, dispatch_uid="accounts.protect")

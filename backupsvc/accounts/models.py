@@ -14,6 +14,8 @@ from django.db.models.base import ModelBase
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from backupsvc.accounts import chain
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -145,22 +147,39 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
     def delete(self) -> NoReturn:
         raise AppendOnly
 
+    def bulk_create(self, *_entries: object, **_options: object) -> NoReturn:
+        raise AppendOnly
+
+
+def new_salt() -> str:
+    """128 random bits in hex: two entries are never the same, so a copy of one shows."""
+    return secrets.token_hex(16)
+
 
 class AuditEntry(models.Model):
     """One thing that happened, with old and new values; bulk work is one entry with counts.
 
-    `data` holds ids, counts and names of things, never a recipient's address.
+    `data` holds ids, counts and names of things, never a recipient's address. An entry is signed when
+    it is written and gets its place in the chain (`AuditSeal`) soon after; the database itself refuses
+    to change or remove it (`guard.py`).
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="audit_entries")
+    # None: it concerns the whole installation, and operators read it.
+    account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="audit_entries")
     at = models.DateTimeField(default=timezone.now)
-    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Not SET_NULL: an entry never changes. Whoever leaves loses the sign-in, not the name in the log.
+    user = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     user_label = models.CharField(max_length=200)
     origin = models.CharField(max_length=10)
     event = models.CharField(max_length=60)
     group_id = models.BigIntegerField(null=True)
     target = models.CharField(max_length=200, blank=True)
     data = models.JSONField(default=dict)
+    salt = models.CharField(max_length=32, default=new_salt, unique=True, editable=False)
+    key_id = models.CharField(max_length=8, editable=False)
+    signature = models.CharField(max_length=64, editable=False)
+
+    seal: AuditSeal
 
     objects = AuditQuerySet.as_manager()
 
@@ -187,8 +206,29 @@ class AuditEntry(models.Model):
         """Insert only: a written entry never changes."""
         if not self._state.adding or force_update or update_fields is not None:
             raise AppendOnly
+        self.key_id, self.signature = chain.sign({name: getattr(self, name) for name in chain.SIGNED})
         super().save(force_insert=True, using=using)
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> NoReturn:
         """Nobody deletes an entry."""
         raise AppendOnly
+
+
+class AuditSeal(models.Model):
+    """A log entry's place in the chain, given by `actions.sealing` after its transaction has committed.
+
+    `digest` is made of the one before it and of the whole entry, so that nothing can be changed, removed
+    or put in between without every later digest being wrong. Positions count from 1 without a gap.
+    """
+
+    position = models.BigIntegerField(primary_key=True)
+    entry = models.OneToOneField(AuditEntry, on_delete=models.PROTECT, related_name="seal")
+    sealed_at = models.DateTimeField()
+    key_id = models.CharField(max_length=8)
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering: ClassVar = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.digest[:12]}"

@@ -32,6 +32,7 @@ EVENTS: dict[str, str | Promise] = {
     "import.done": _("Import done"),
     "import.failed": _("Import stopped"),
     "import.cancelled": _("Import cancelled"),
+    "import.rejects_downloaded": _("Rejected rows downloaded"),
     "restore.confirmed": _("Restore started"),
     "restore.done": _("Restore done"),
     "restore.failed": _("Restore stopped"),
@@ -48,5 +49,9 @@ EVENTS: dict[str, str | Promise] = {
     "backup.pinned": _("Backup kept for good"),
     "backup.unpinned": _("Backup no longer kept for good"),
     "backup.deleted": _("Backup deleted"),
-    "backup.purged": _("Old backups removed"),
+    "backup.purged": _("Backup removed for good"),
+    "purge.held": _("Removing old backups stopped"),
+    "purge.released": _("Removing old backups goes on"),
+    "backup.key_shown": _("Backup's key shown"),
+    "key.rotated": _("Account's key sealed anew"),
 }

@@ -33,7 +33,9 @@ ICONS = {
 # Events that somebody should look into.
 BAD = frozenset({"failed", "damaged", "deletion_failed"})
 # Ids mean nothing to a reader, and what the line already says is not said twice.
-SILENT = frozenset({"old", "new", "error", "error_code", "error_params", "code", "params"})
+SILENT = frozenset(
+    {"old", "new", "error", "error_code", "error_params", "code", "params", "sha256", "created_at", "due_at"}
+)
 
 
 @dataclass(frozen=True)
