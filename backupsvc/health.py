@@ -1,8 +1,9 @@
 """Is the process alive, and can it do its work? For load balancers and monitoring, as JSON.
 
-`/healthz` answers as long as the process does. `/readyz` asks everything a request or a job needs;
-one that fails makes it 503. The answers hold no secrets and no data: "failed" and the kind of
-error, the details are in the log.
+`/healthz` answers as long as the process does. `/readyz` asks what a request needs; one that fails makes
+it 503, so that a load balancer sends people elsewhere. What needs an operator but is the same for every
+web process (late work, a held purge) is a warning: the answer stays 200. The answers hold no secrets and
+no data: "failed" and the kind of error, the details are in the log. All fields: docs/operations.md.
 """
 
 from __future__ import annotations
@@ -17,19 +18,28 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from backups import storage
+from backups.actions.keys import check_instance_keys
+from backups.keyring import KeyUnusable
+from backups.models import PurgeGuard, Snapshot, SnapshotState
+from backupsvc.accounts.actions.sealing import unsealed
 from backupsvc.jobs import selectors as jobs
+from backupsvc.jobs.clock import database_now
+from backupsvc.jobs.heartbeat import last_beats
 
 log = logging.getLogger(__name__)
 
 # A doorbell rings at once and the sweep comes every 5 seconds: after two minutes nobody works.
 JOBS_ARE_LATE_AFTER_SECONDS = 120
 ANSWERS_HOLD_SECONDS = 3
+# How old the last good end of periodic work may be: several of its turns.
+LATE_AFTER_SECONDS = {"sweep": 120, "purge": 3 * 3600, "verify": 3 * 3600, "log": 600}
 
 
 class _Answers(NamedTuple):
@@ -47,6 +57,14 @@ class NotReady(Exception):
     """The thing asked works, but not as it should; the message is shown."""
 
 
+class Late(Exception):
+    """Work that should have been done was not, which no other web process can help; the message is shown."""
+
+    def __init__(self, reason: str, **details: Any) -> None:
+        super().__init__(reason)
+        self.details = details
+
+
 @never_cache
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
@@ -57,12 +75,11 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when everything that work needs is there, else 503; one entry for each thing."""
+    """200 when everything that a request needs is there, else 503; one entry for each thing."""
     checks = _checks()
-    is_ready = all(check["status"] == "ok" for check in checks.values())
-    return JsonResponse(
-        {"status": "ok" if is_ready else "failed", "checks": checks}, status=200 if is_ready else 503
-    )
+    found = {check["status"] for check in checks.values()}
+    status = next((word for word in ("failed", "warning") if word in found), "ok")
+    return JsonResponse({"status": status, "checks": checks}, status=503 if status == "failed" else 200)
 
 
 def _checks() -> dict[str, dict[str, Any]]:
@@ -77,6 +94,9 @@ def _answer(name: str, probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     started = monotonic()
     try:
         details = probe()
+    except Late as exc:
+        log.warning("late", extra={"check": name, "reason": str(exc)})
+        return {"status": "warning", "reason": str(exc), **exc.details}
     except NotReady as exc:
         log.warning("not ready", extra={"check": name, "reason": str(exc)})
         return {"status": "failed", "reason": str(exc)}
@@ -117,14 +137,65 @@ def _archives() -> dict[str, Any]:
 def _jobs() -> dict[str, Any]:
     """Whether somebody works off the queue."""
     seconds = jobs.oldest_due_seconds()
+    details = {"oldest_due_seconds": None if seconds is None else round(seconds, 1)}
     if seconds is not None and seconds > JOBS_ARE_LATE_AFTER_SECONDS:
-        raise NotReady(f"the oldest job has been due for {seconds:.0f} seconds")
-    return {"oldest_due_seconds": None if seconds is None else round(seconds, 1)}
+        raise Late(f"the oldest job has been due for {seconds:.0f} seconds", **details)
+    return details
+
+
+def _periodic(name: str) -> Callable[[], dict[str, Any]]:
+    """Whether that work came to a good end lately; before its first time there is nothing to say."""
+
+    def probe() -> dict[str, Any]:
+        last = last_beats().get(name)
+        age = None if last is None else round((database_now() - last).total_seconds(), 1)
+        details: dict[str, Any] = {"last_good": last and last.isoformat(), "age_seconds": age}
+        if name == "purge" and (guard := PurgeGuard.objects.exclude(held_code="").first()):
+            raise Late(f"held: {guard.held_code}", held=guard.held_code, **details)
+        if age is not None and age > LATE_AFTER_SECONDS[name]:
+            raise Late(f"it last came to a good end {age:.0f} seconds ago", **details)
+        return details
+
+    return probe
+
+
+def _keys() -> dict[str, Any]:
+    """Whether the keys that are here open those of the accounts: without them no backup is made or read."""
+    try:
+        check_instance_keys()
+    except KeyUnusable as refusal:
+        raise Late(refusal.code) from refusal
+    return {}
+
+
+def _backups() -> dict[str, Any]:
+    """Whether a backup was found damaged; `fsck` says which."""
+    damaged = Snapshot.objects.filter(state=SnapshotState.COMPLETE).exclude(damaged_code="").count()
+    if damaged:
+        raise Late(f"{damaged} backups are damaged", damaged=damaged)
+    return {"damaged": 0}
+
+
+def _log() -> dict[str, Any]:
+    """How many log entries wait for their seal. Whether the log is sound takes longer: `audit verify`."""
+    waiting = unsealed(thoroughly=False)
+    oldest = waiting.values_list("at", flat=True).first()
+    age = None if oldest is None else round((timezone.now() - oldest).total_seconds(), 1)
+    details = {"unsealed": waiting.count(), "oldest_unsealed_seconds": age}
+    if age is not None and age > LATE_AFTER_SECONDS["log"]:
+        raise Late(f"an entry has had no seal for {age:.0f} seconds", **details)
+    return details
 
 
 PROBES: dict[str, Callable[[], dict[str, Any]]] = {
     "database": _database,
     "broker": _broker,
     "archives": _archives,
+    "keys": _keys,
+    "backups": _backups,
     "jobs": _jobs,
+    "sweep": _periodic("sweep"),
+    "purge": _periodic("purge"),
+    "verify": _periodic("verify"),
+    "log": _log,
 }

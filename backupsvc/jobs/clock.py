@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from django.db import connection
 from django.utils import timezone
@@ -19,3 +23,19 @@ def database_now() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
         return now
+
+
+@dataclass(frozen=True)
+class Uptime:
+    """Seconds since the machine started, sleep included: a clock that nobody can set. "" = not known."""
+
+    boot: str
+    seconds: float
+
+
+def uptime() -> Uptime:
+    """This machine's uptime, and which start it counts from. Linux alone has both."""
+    with suppress(OSError, AttributeError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return Uptime(boot=boot, seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
+    return Uptime(boot="", seconds=0.0)

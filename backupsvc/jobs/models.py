@@ -95,3 +95,13 @@ class JobWait(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id} waits for {self.awaited_id}"
+
+
+class Heartbeat(models.Model):
+    """When a kind of periodic work last came to a good end. Shown by /readyz."""
+
+    name = models.CharField(max_length=30, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at:%Y-%m-%d %H:%M:%S}"

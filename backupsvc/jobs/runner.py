@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 
+from backupsvc.disk import trouble
 from backupsvc.errors import Refusal
 from backupsvc.jobs.clock import database_now
 from backupsvc.jobs.models import ENDED, Job, JobState, JobWait
@@ -116,9 +117,9 @@ def run(job_id: int) -> bool:
     except Refusal as refusal:
         log.info("job %s (%s) failed: %s", claim.job.pk, claim.job.kind, refusal.code)
         _fail(claim, refusal=refusal)
-    except Exception:
+    except Exception as problem:
         log.exception("job %s (%s) broke", claim.job.pk, claim.job.kind)
-        _retry(claim)
+        _retry(claim, problem=problem)
     return True
 
 
@@ -214,10 +215,14 @@ def _fail(claim: Claim, *, refusal: Refusal, state: JobState = JobState.FAILED) 
         log.warning("lease lost: %s", lost)
 
 
-def _retry(claim: Claim) -> None:
-    """After a bug or a fault of the surroundings: again later, and park it after the last try."""
+def _retry(claim: Claim, *, problem: Exception) -> None:
+    """After a bug or a fault of the surroundings: again later, and park it after the last try.
+
+    Whoever waits for it reads what the surroundings lack, where that is known.
+    """
     if claim.job.attempts >= MOST_ATTEMPTS:
-        _fail(claim, refusal=Refusal("job.parked", attempts=MOST_ATTEMPTS), state=JobState.PARKED)
+        refusal = trouble(problem) or Refusal("job.parked", attempts=MOST_ATTEMPTS)
+        _fail(claim, refusal=refusal, state=JobState.PARKED)
         return
     pause = timedelta(seconds=2**claim.job.attempts)
     _release(claim, due_at=database_now() + pause)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from backupsvc.jobs import runner
+from backupsvc.jobs.heartbeat import beat
 from backupsvc.jobs.queue import RUN_TASK
 from backupsvc.jobs.sweep import sweep
 
@@ -19,3 +20,4 @@ def run(job_id: int) -> None:
 def sweep_jobs() -> None:
     """Ring for the work that nobody took."""
     sweep()
+    beat("sweep")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
+from backups.archive import new_identity
 from backupsvc import checks
 
 pytestmark = pytest.mark.once
@@ -43,12 +44,30 @@ def test_an_address_nobody_can_reach_is_an_error(settings: Settings, address: st
 def test_on_a_database_server_what_stays_on_one_machine_is_named(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("SECRET_KEY", raising=False)
+    for name in ("SECRET_KEY", "AUDIT_KEY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(checks, "uses_sqlite", lambda: False)
     settings.CACHE_URL, settings.CELERY_BROKER_URL = "", "filesystem://localhost"
-    found = [*checks.secret_key_is_shared(None), *checks.cache_is_shared(None), *checks.queue_is_shared(None)]
-    assert [check.id for check in found] == ["backupsvc.W001", "backupsvc.W002", "backupsvc.W003"]
+    found = [
+        *checks.secret_key_is_shared(None),
+        *checks.cache_is_shared(None),
+        *checks.queue_is_shared(None),
+        *checks.audit_key_is_shared(None),
+        *checks.archive_key_is_shared(None),
+    ]
+    assert [check.id for check in found] == [f"backupsvc.W00{number}" for number in (1, 2, 3, 5, 6)]
     assert all(check.hint for check in found)
+    settings.ARCHIVE_KEY = new_identity()
+    assert checks.archive_key_is_shared(None) == []
+
+
+def test_a_mistyped_key_for_the_backups_is_an_error(settings: Settings) -> None:
+    settings.ARCHIVE_KEY = f"{new_identity()},{new_identity()}"
+    assert checks.archive_key_is_a_key(None) == []
+    settings.ARCHIVE_KEY = new_identity()[:-1]
+    (found,) = checks.archive_key_is_a_key(None)
+    assert found.id == "backupsvc.E005"
+    assert settings.ARCHIVE_KEY not in f"{found.msg}{found.hint}"
 
 
 def test_a_queue_that_repeats_running_tasks_is_an_error(settings: Settings) -> None:
@@ -62,6 +81,8 @@ def test_production_settings_pass_every_check(tmp_path: Path) -> None:
         "DATA_DIR": str(tmp_path),
         "SITE_URL": "https://backups.example.com",
         "SECRET_KEY": "abcdefghijklmnopqrstuvwxyz" * 2,
+        "AUDIT_KEY": "zyxwvutsrqponmlkjihgfedcba" * 2,
+        "ARCHIVE_KEY": new_identity(),
         "DATABASE_URL": "postgres://user:password@db.example.com/backupsvc",
         "CELERY_BROKER_URL": "redis://redis.example.com/0",
         "CACHE_URL": "redis://redis.example.com/1",
