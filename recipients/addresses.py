@@ -7,6 +7,8 @@ because any wider folding (casefold turns the Kelvin sign into k) makes one pers
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -15,25 +17,40 @@ from functools import lru_cache
 import email_validator
 
 from backupsvc.errors import Refusal
+from recipients.mistakes import candidates, unwrapped
 
 LONGEST_ADDRESS = 254
 LONGEST_LOCAL_PART = 64
+# No address is in a longer cell, whatever is wrapped around it.
+LONGEST_CELL = 2_000
 
 # Mailboxes of machines and of whoever handles complaints: nobody subscribed with one. Not info@ or
-# sales@, which are how small firms do subscribe.
+# sales@, which are how small firms do subscribe. What stands behind a + does not count.
 ROLES = frozenset((
     "abuse", "postmaster", "hostmaster", "noreply", "no-reply", "no_reply", "no.reply", "donotreply",
-    "do-not-reply", "do_not_reply", "mailer-daemon", "spam", "root", "nobody", "devnull",
+    "do-not-reply", "do_not_reply", "do.not.reply", "dontreply", "noreplay", "mailer-daemon", "mailerdaemon",
+    "maildaemon", "mail-daemon", "bounce", "bounces", "spam", "phishing", "root", "nobody", "devnull",
+    "dev-null", "null", "undisclosed-recipients", "uucp", "usenet", "keineantwort", "keine-antwort",
+    "nichtantworten", "nicht-antworten", "nonrispondere", "non-rispondere", "nepasrepondre",
+    "ne-pas-repondre", "noresponder", "no-responder", "no-contestar", "nietantwoorden", "niet-antwoorden",
 ))  # fmt: skip
 
 _PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9.-]+)")
 _LABEL = r"(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_PLAIN_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}")
-_IN_BRACKETS = re.compile(r"([^<>]*)<([^<>]*)>")
+_PLAIN_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+\Z)(?=..){_LABEL}")
 _ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+# What stands between two addresses in one cell.
+_BETWEEN = re.compile(r"[\s,;/|]")
 # Control, format (bidi marks, zero width), surrogate, private use and unassigned characters; line and
 # paragraph separators.
 _HIDDEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+# Invisible although Unicode counts them as letters, marks or symbols: joiners, fillers, variation selectors.
+_HIDDEN = frozenset(
+    (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0,
+     *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+)  # fmt: skip
+# Scripts whose letters look alike: no name is written in two of them.
+_LOOK_ALIKE_SCRIPTS = frozenset(("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +63,35 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """The one address in `text`, which may be wrapped: spaces, mailto:, Name <…>, quotes, a trailing ; , or .
+    """The one address in `text`, which may be wrapped as `mistakes.unwrapped` knows.
 
-    Raises Refusal("address.…").
+    Raises Refusal("address.…"); "address.misspelled" suggests what may be meant.
     """
     match = _PLAIN.fullmatch(text)
     if match and len(text) <= LONGEST_ADDRESS:
         domain = _plain_domain(match[1])
         local = text[: -len(match[1]) - 1].lower()
-        if domain and len(local) <= LONGEST_LOCAL_PART and local not in ROLES:
+        if domain and len(local) <= LONGEST_LOCAL_PART and not is_role(local):
             return Address(f"{local}@{domain}", text, domain)
-    return _parse_any(_unwrapped(text))
+    if len(text) > LONGEST_CELL and len(text := text.strip()) > LONGEST_CELL:
+        raise Refusal("address.too_long", limit=LONGEST_ADDRESS)
+    email = unwrapped(text)
+    try:
+        return _parsed(email)
+    except Refusal as refusal:
+        if refusal.code in ("address.invalid", "address.no_at_sign"):
+            _suggest(email)
+        raise
+
+
+def digest_of(key: str, *, digest_key: bytes) -> str:
+    """HMAC-SHA256 of an address's key, in hex: without the account's own key nobody can guess addresses."""
+    return hmac.new(digest_key, key.encode(), hashlib.sha256).hexdigest()
+
+
+def is_role(local: str) -> bool:
+    """Whether a local part, in lower case, names a mailbox that nobody subscribes with."""
+    return local in ROLES or ("+" in local and local[: local.index("+")] in ROLES)
 
 
 @lru_cache(maxsize=65_536)
@@ -66,29 +101,26 @@ def _plain_domain(text: str) -> str:
     return domain if len(domain) <= 253 and _PLAIN_DOMAIN.fullmatch(domain) else ""
 
 
-def _unwrapped(text: str) -> str:
-    email = text.strip()
-    if match := _IN_BRACKETS.fullmatch(email.rstrip(" ,;.")):
-        name, email = match[1].strip(" \"'"), match[2].strip()
-        if "@" in name and name.lower() != email.lower():
-            raise Refusal("address.several")
-    email = email.rstrip(" ,;.")
-    if len(email) > 1 and email[0] == email[-1] and email[0] in "\"'":
-        email = email[1:-1].strip()
-    if email[:7].lower() == "mailto:":
-        email = email[7:].split("?")[0].strip()
-    return email
+def _suggest(email: str) -> None:
+    """Raise Refusal("address.misspelled") when the text is near an address."""
+    for text in candidates(email[: LONGEST_ADDRESS + 50]):
+        try:
+            found = _parsed(text)
+        except Refusal:
+            continue
+        if found.email != email:
+            raise Refusal("address.misspelled", suggestion=found.email)
 
 
-def _parse_any(email: str) -> Address:
+def _parsed(email: str) -> Address:
     if not email:
         raise Refusal("address.missing")
+    if any(_BETWEEN.search(part[1:-1]) for part in email.split("@")[1:-1]):
+        raise Refusal("address.several")
     if len(email) > LONGEST_ADDRESS:
         raise Refusal("address.too_long", limit=LONGEST_ADDRESS)
-    if any(unicodedata.category(character) in _HIDDEN_CATEGORIES for character in email):
+    if any(map(_is_hidden, email)):
         raise Refusal("address.hidden_characters")
-    if email.count("@") > 1 and re.search(r"@[^@]+[\s,;/|]+[^@]+@", email):
-        raise Refusal("address.several")
     if "@" not in email:
         raise Refusal("address.no_at_sign")
     try:
@@ -97,13 +129,49 @@ def _parse_any(email: str) -> Address:
     except email_validator.EmailNotValidError as error:
         raise Refusal("address.invalid") from error
     domain = (found.ascii_domain or "").lower()
-    local = unicodedata.normalize("NFC", found.local_part).translate(_ASCII_LOWER)
+    typed = email[: email.rindex("@")]
+    local = unicodedata.normalize("NFC", typed).translate(_ASCII_LOWER)
     is_short = len(local.encode()) <= LONGEST_LOCAL_PART
-    if not is_short or "." not in domain or domain.rsplit(".", 1)[1].isdigit():
+    ending = domain.rpartition(".")[2]
+    if not is_short or "." not in domain or len(ending) < 2 or ending.isdigit():
         raise Refusal("address.invalid")
-    if local in ROLES:
+    if is_role(local):
         raise Refusal("address.role", role=local)
+    _refuse_look_alikes(typed, domain=found.domain)
     key = f"{local}@{domain}"
     if len(key) > LONGEST_ADDRESS:
         raise Refusal("address.too_long", limit=LONGEST_ADDRESS)
     return Address(key, email, domain)
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN_CATEGORIES or ord(character) in _HIDDEN
+
+
+def _refuse_look_alikes(local: str, *, domain: str) -> None:
+    """Raise Refusal("address.look_alike") for a name that mixes scripts, or has characters that stand for
+    plain ones (a wide a, a Kelvin sign): one mailbox written like another's.
+
+    A domain is written in plain ones by the rules of IDNA already.
+    """
+    if local.isascii() and domain.isascii():
+        return
+    for character in local:
+        if not character.isascii() and any(
+            part.isascii() for part in unicodedata.normalize("NFKC", character)
+        ):
+            raise Refusal("address.look_alike", character=character)
+    for name in (local, *domain.split(".")):
+        scripts: dict[str, str] = {}
+        for character in name:
+            if (script := _script(character)) in _LOOK_ALIKE_SCRIPTS:
+                scripts.setdefault(script, character)
+        if len(scripts) > 1:
+            odd = next((one for script, one in scripts.items() if script != "LATIN"), "")
+            raise Refusal("address.look_alike", character=odd)
+
+
+@lru_cache(maxsize=4_096)
+def _script(character: str) -> str:
+    """The script of a letter by the first word of its name; "" for what is no letter."""
+    return unicodedata.name(character, "").split(" ")[0] if character.isalpha() else ""

@@ -6,12 +6,10 @@ Every parse function raises Refusal("value.…") for what it cannot read without
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from backupsvc.errors import Refusal
 
@@ -31,140 +29,16 @@ def check_text(text: str) -> str:
     return text
 
 
-# Times and dates
-
-_EMPTY_TIMES = frozenset(("", "0", "0000-00-00", "0000-00-00 00:00:00"))
-_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
-_DATE = re.compile(r"(\d{1,4})([./-])\s?(\d{1,2})\2\s?(\d{1,4})(?:[T ,]+(.+))?", re.ASCII)
-_CLOCK = re.compile(
-    r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:\s?([ap])\.?m\.?)?(?:\s?Uhr)?(\s?(?:UTC|GMT|Z))?",
-    re.IGNORECASE | re.ASCII,
-)
-_UNIX_SECONDS = re.compile(r"\d{9,11}", re.ASCII)
-FIRST_YEAR, LAST_YEAR = 1900, 2200
-
-
-def parse_time(text: str, *, day_first: bool | None = None, zone: str = "UTC") -> datetime | None:
-    """A moment in UTC; None for an empty one ("", "0" and zero dates). Times without a zone are in `zone`.
-
-    `day_first` says how 03/04/2026 is meant; None refuses it when it could be either.
-    """
-    text = text.strip()
-    if text in _EMPTY_TIMES:
-        return None
-    moment = _iso_time(text) or _unix_time(text) or _written_time(text, day_first=day_first)
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise Refusal("value.time", value=text[:40])
-    if moment.tzinfo is UTC:
-        return moment
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC if zone == "UTC" else ZoneInfo(zone))
-    return moment.astimezone(UTC)
-
-
-def parse_date(text: str, *, day_first: bool | None = None) -> str:
-    """A day of the calendar as YYYY-MM-DD. A time of day is accepted only when it is midnight."""
-    text = text.strip()
-    match = _ISO_DATE.fullmatch(text)
-    if match:
-        moment = _built(text, year=int(match[1]), month=int(match[2]), day=int(match[3]))
-    else:
-        try:
-            moment = _iso_time(text) or _written_time(text, day_first=day_first)
-        except Refusal as refusal:
-            if refusal.code == "value.time":
-                raise Refusal("value.date", value=text[:40]) from None
-            raise
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR or (moment.hour, moment.minute, moment.second) != (0, 0, 0):
-        raise Refusal("value.date", value=text[:40])
-    return moment.date().isoformat()
-
-
-def column_day_first(samples: Iterable[str]) -> bool | None:
-    """Whether the dates of a column have the day first: what most of the telling ones say, else None."""
-    votes = 0
-    for text in samples:
-        match = _DATE.fullmatch(text.strip())
-        if match and len(match[1]) <= 2:
-            votes += (int(match[1]) > 12) - (int(match[3]) > 12)
-    return None if votes == 0 else votes > 0
-
-
-def _unix_time(text: str) -> datetime | None:
-    return datetime.fromtimestamp(int(text), tz=UTC) if _UNIX_SECONDS.fullmatch(text) else None
-
-
-def _iso_time(text: str) -> datetime | None:
-    if not _ISO_DATE.match(text):
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _written_time(text: str, *, day_first: bool | None) -> datetime:
-    match = _DATE.fullmatch(text)
-    if not match:
-        raise Refusal("value.time", value=text[:40])
-    first, mark, second, last = int(match[1]), match[2], int(match[3]), int(match[4])
-    if len(match[1]) == 4:
-        year, month, day = first, second, last
-    elif len(match[4]) != 4:
-        # Two figures for a year may be this century's or the last's.
-        raise Refusal("value.year", value=text[:40])
-    else:
-        year = last
-        if mark == "." or first > 12:
-            is_day_first: bool | None = True
-        elif second > 12:
-            is_day_first = False
-        else:
-            is_day_first = day_first if first != second else True
-        if is_day_first is None:
-            raise Refusal("value.date_ambiguous", value=text[:40])
-        day, month = (first, second) if is_day_first else (second, first)
-    return _with_clock(_built(text, year=year, month=month, day=day), clock=match[5], text=text)
-
-
-def _built(text: str, *, year: int, month: int, day: int) -> datetime:
-    try:
-        return datetime(year, month, day)  # noqa: DTZ001 (as written: the caller knows the zone)
-    except ValueError:
-        raise Refusal("value.date", value=text[:40]) from None
-
-
-def _with_clock(day: datetime, *, clock: str | None, text: str) -> datetime:
-    """The day with the time of "18:31", "18:31:20.12", "6:31 PM" or "18:31 Uhr"."""
-    if clock is None:
-        return day
-    match = _CLOCK.fullmatch(clock.strip())
-    if not match:
-        raise Refusal("value.time", value=text[:40])
-    hour, half = int(match[1]), (match[5] or "").lower()
-    if half:
-        if not 1 <= hour <= 12:
-            raise Refusal("value.time", value=text[:40])
-        hour = hour % 12 + (12 if half == "p" else 0)
-    try:
-        moment = day.replace(
-            hour=hour,
-            minute=int(match[2]),
-            second=int(match[3] or 0),
-            microsecond=int((match[4] or "").ljust(6, "0")[:6]),
-        )
-    except ValueError:
-        raise Refusal("value.time", value=text[:40]) from None
-    return moment.replace(tzinfo=UTC) if match[6] else moment
-
-
 # Numbers
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,39})(?:\.\d{1,30})?", re.ASCII)
-_GROUP_MARKS = re.compile("[ '\u00a0\u202f\u2019]")
+_GROUP_MARKS = re.compile("[ '\u00a0\u202f\u2009\u2019]")
 _POINT_LAST = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?", re.ASCII)
 _COMMA_LAST = re.compile(r"([+-]?)(\d{1,3}(?:\.\d{3})+|\d+)(?:,(\d+))?", re.ASCII)
 _POWER = re.compile(r"[+-]?\d(?:\.\d{1,20})?[eE][+-]?\d{1,2}", re.ASCII)
+# A sum of money says its currency, before or behind.
+_CURRENCY = re.compile(r"(?:EUR|USD|CHF|GBP|[€$£])\s?|\s?(?:EUR|USD|CHF|GBP|Euro|[€$£])", re.IGNORECASE)
+LONGEST_NUMBER = 80
 
 
 def parse_number(text: str, *, decimal: str | None = None) -> str:
@@ -176,8 +50,8 @@ def parse_number(text: str, *, decimal: str | None = None) -> str:
     text = text.strip()
     if decimal != "," and _NUMBER.fullmatch(text):
         return text
-    plain = _GROUP_MARKS.sub("", text)
-    if len(plain) > 80:
+    plain = _bare(text)
+    if len(plain) > LONGEST_NUMBER:
         raise Refusal("value.number", value=text[:40])
     if _POWER.fullmatch(plain):
         return format(Decimal(plain), "f")
@@ -192,74 +66,63 @@ def parse_number(text: str, *, decimal: str | None = None) -> str:
     return ("-" if match[1] == "-" else "") + whole + (f".{match[3]}" if match[3] else "")
 
 
-# Words
-
-_GENDERS = {
-    word: gender
-    for gender, words in {
-        "female": (
-            "female|f|w|weiblich|frau|fr|femminile|femmina|donna|signora|sig.ra|mrs|ms|miss|woman|"
-            "femme|feminin|féminin|madame|mme|mujer|femenino|señora|vrouw|mevrouw"
-        ),
-        "male": (
-            "male|m|männlich|maennlich|herr|hr|herrn|maschile|maschio|uomo|signor|signore|sig.|mr|"
-            "mister|man|homme|masculin|monsieur|hombre|masculino|señor|meneer|dhr"
-        ),
-        "diverse": ("diverse|divers|d|x|other|non-binary|nonbinary|nichtbinär|altro|autre|otro|anders"),
-    }.items()
-    for word in words.split("|")
-}
-
-STATUSES = ("active", "unconfirmed", "inactive", "bounced")
-_STATUSES = {
-    word: status
-    for status, words in {
-        "active": (
-            "active|true|yes|ja|si|sì|oui|1|aktiv|attivo|attiva|actif|subscribed|subscriber|angemeldet|abonniert|"
-            "confirmed|bestätigt|confermato|iscritto|iscritta|abonné|inscrit|activated|aktiviert|"
-            "opted in|opt-in|optin"
-        ),
-        "unconfirmed": (
-            "unconfirmed|unbestätigt|nicht bestätigt|pending|ausstehend|non confermato|in attesa|"
-            "non confirmé|en attente|not confirmed|unaktiviert|not activated|nicht aktiviert"
-        ),
-        "inactive": (
-            "inactive|false|no|nein|non|0|inaktiv|inattivo|inattiva|inactif|unsubscribed|abgemeldet|deactivated|"
-            "deaktiviert|opted out|opt-out|optout|disiscritto|disiscritta|cancellato|annullato|"
-            "désabonné|désinscrit|unsubscribe|suppressed|blocked|blocklisted|blacklisted|gesperrt|"
-            "non-subscribed|nonsubscribed"
-        ),
-        "bounced": (
-            "bounced|bounce|hard bounce|hardbounce|hard_bounce|cleaned|bereinigt|rimbalzato|respinto|"
-            "zurückgekommen|rejeté|unzustellbar|undeliverable"
-        ),
-    }.items()
-    for word in words.split("|")
-}
+def _bare(text: str) -> str:
+    """A number without currency and without the marks that can only be between groups of three."""
+    if len(text) > 2 * LONGEST_NUMBER:
+        return text
+    if match := _CURRENCY.match(text):
+        text = text[match.end() :]
+    elif (match := _CURRENCY.search(text)) and match.end() == len(text):
+        text = text[: match.start()]
+    return _GROUP_MARKS.sub("", text.replace("\u2212", "-"))
 
 
-def parse_gender(text: str) -> str:
-    """female, male or diverse."""
-    return _meaning(text, words=_GENDERS, code="value.gender")
+def decimal_votes(cells: Iterable[str]) -> DecimalVotes:
+    """What the cells of a column say about the mark before a fraction."""
+    point = comma = unclear = 0
+    telling: dict[str, str] = {}
+    example = ""
+    for cell in cells:
+        plain = _bare(cell.strip())
+        if len(plain) > LONGEST_NUMBER or not ("," in plain or "." in plain):
+            continue
+        is_point, is_comma = _POINT_LAST.fullmatch(plain), _COMMA_LAST.fullmatch(plain)
+        if is_point and is_comma:
+            unclear, example = unclear + 1, example or cell.strip()
+        elif is_point:
+            point += 1
+            telling.setdefault(".", cell.strip())
+        elif is_comma:
+            comma += 1
+            telling.setdefault(",", cell.strip())
+    return DecimalVotes(point, comma, unclear, telling.get("," if comma > point else ".", ""), example)
 
 
-@lru_cache(maxsize=1_000)
-def parse_status(text: str) -> str:
-    """active, unconfirmed, inactive or bounced."""
-    return _meaning(text, words=_STATUSES, code="value.status")
+@dataclass(frozen=True)
+class DecimalVotes:
+    """How many cells have a decimal point for sure, a decimal comma, or could have either; one of each."""
+
+    point: int
+    comma: int
+    unclear: int
+    telling: str
+    example: str
+
+    @property
+    def decimal(self) -> str | None:
+        """What most say; None when none says or they draw."""
+        if self.point == self.comma:
+            return None
+        return "." if self.point > self.comma else ","
 
 
-def _meaning(text: str, *, words: dict[str, str], code: str) -> str:
-    word = " ".join(unicodedata.normalize("NFC", text).lower().split())
-    found = words.get(word) or words.get(word.rstrip("."))
-    if not found:
-        raise Refusal(code, value=text.strip()[:40])
-    return found
+# Tags
 
 
 @lru_cache(maxsize=10_000)
 def _tags(text: str) -> tuple[str, ...]:
-    parts = (re.sub(r"[^\w.-]", "_", part.strip()) for part in re.split(r"[,;|]", text))
+    # Mailchimp puts each tag in quotation marks.
+    parts = (re.sub(r"[^\w.-]", "_", part.strip(" \t\r\n\"'")) for part in re.split(r"[,;|]", text))
     return tuple(sorted({part for part in parts if part}))
 
 

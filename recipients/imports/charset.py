@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import codecs
-from collections import Counter
+import re
 from collections.abc import Iterator
-from itertools import combinations_with_replacement
+from dataclasses import dataclass
 from pathlib import Path
 
-import charset_normalizer
-
 from backupsvc.errors import Refusal
-from recipients.imports.dialect import ENCODINGS
+from recipients.imports.letters import Place, likeliest, makes_words
 from recipients.imports.lines import MARK_ERRORS, UNDECODABLE
 
 _BOMS = (
@@ -27,43 +25,49 @@ _BINARY_STARTS = (
 )  # fmt: skip
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
-_ASCII = bytes(range(128))
 # Controls that text files do not have (they do have tab, line ends, form feed, escape, unit separators).
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f"))
-
-# Letters beyond ASCII of the languages each encoding is used for. Names from two of them may share a list.
-_WESTERN = (
-    "äöüßéà", "éèêëàâçùûîïôœæÿ", "áéíóúñü", "àèéìíòóùú", "áâãàçéêíóôõú", "éëïöüáóèê", "æøåéöä", "åäöé",
-    "áðéíóúýþæö",
-)  # fmt: skip
-_CENTRAL = (
-    "ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž", "ăâîșşțţ", "äöüßé",
-)  # fmt: skip
-_TURKISH = ("çğıöşüİâîû", "äöüßé")
-_TYPOGRAPHY = frozenset("–—‘’“”„‚…€§°´`©®™«»¡¿·•†‡‹›\xa0\xad")
+_ODD = re.compile(rb"[\x80-\xff]")
+# Places to judge an encoding by, and bytes around each.
+_MOST_PLACES, _AROUND = 400, 60
+# So few lines prove no encoding.
+_FEW = 3
 
 
-def detect(path: Path) -> tuple[str, bool]:
-    """The encoding of a file, and whether it is a guess. Raises Refusal("file.empty") or ("file.binary")."""
+@dataclass(frozen=True)
+class Charset:
+    """The encoding of a file. `certainty` is from 0 to 1: 1 where the file itself proves it.
+
+    `lines` are the numbers of the lines with characters beyond ASCII where those are so few that they
+    prove nothing: a person should look at them.
+    """
+
+    encoding: str
+    certainty: float = 1.0
+    lines: tuple[int, ...] = ()
+
+
+def detect(path: Path) -> Charset:
+    """The encoding of a file. Raises Refusal("file.empty") or ("file.binary")."""
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
     if not head:
         raise Refusal("file.empty")
     for mark, encoding in _BOMS:
         if head.startswith(mark):
-            return encoding, False
+            return Charset(encoding)
     if wide := _wide_encoding(head):
-        return wide, True
+        return Charset(wide, 0.9)
     controls = len(head) - len(head.translate(None, _CONTROLS))
     if head.startswith(_BINARY_STARTS) or controls > len(head) / 50 + 8:
         raise Refusal("file.binary")
     sound, damaged = _count_utf8(path)
     if not damaged:
-        return "utf-8", False
+        return Charset("utf-8")
     # Text in another encoding hardly ever makes a sound sequence: this is UTF-8 with damaged places.
     if sound * 2 >= damaged:
-        return "utf-8", True
-    return _single_byte(path), True
+        return Charset("utf-8", 0.9)
+    return guessed(odd_places(path))
 
 
 def _wide_encoding(head: bytes) -> str | None:
@@ -96,52 +100,55 @@ def _count_utf8(path: Path) -> tuple[int, int]:
     return sound, damaged + bool(decoder.getstate()[0])
 
 
-def _single_byte(path: Path) -> str:
-    """The likeliest encoding of one byte a character: the one in which most letters belong together."""
-    counts: Counter[int] = Counter()
+def odd_places(path: Path) -> list[Place]:
+    """The first bytes beyond ASCII of the file's lines, with what stands around them."""
+    places: list[Place] = []
+    line = 1
     for block in _blocks(path):
-        counts.update(block.translate(None, _ASCII))
-    western = _coverage(counts, encoding="cp1252", alphabets=_WESTERN)
-    others = {
-        "cp1250": _coverage(counts, encoding="cp1250", alphabets=_CENTRAL),
-        "cp1254": _coverage(counts, encoding="cp1254", alphabets=_TURKISH),
-    }
-    best = max(others, key=lambda name: others[name])
-    # The encodings share most letters; leave the commonest one only for a clear gain.
-    if others[best] > western + 0.1:
-        return best
-    if western < 0.5:
-        return _hint(path) or ("utf-8" if counts.total() < 10 else "cp1252")
-    has_c1 = any(0x80 <= byte < 0xA0 for byte in counts)
-    # 0xA4 is the euro sign here and in cp1252 a sign nobody uses.
-    return "iso-8859-15" if counts[0xA4] and not has_c1 else "cp1252"
+        end_of_line = b"\n" if b"\n" in block else b"\r"
+        position = 0
+        while found := _ODD.search(block, position):
+            start = found.start()
+            line += block.count(end_of_line, position, start)
+            left = max(block.rfind(end_of_line, 0, start) + 1, start - _AROUND)
+            stop = block.find(end_of_line, start)
+            right = min(stop if stop >= 0 else len(block), start + _AROUND)
+            places.append(Place(line, block[left:right]))
+            if len(places) == _MOST_PLACES:
+                return places
+            position = right
+        line += block.count(end_of_line, position)
+    return places
 
 
-def _coverage(counts: Counter[int], *, encoding: str, alphabets: tuple[str, ...]) -> float:
-    """The share of the letters beyond ASCII that the best language of an encoding explains, or the best
-    two: less, because two of them explain much by chance."""
-    letters: Counter[str] = Counter()
-    for byte, count in counts.items():
-        letter = bytes([byte]).decode(encoding, "replace")
-        if letter not in _TYPOGRAPHY:
-            letters[letter] += count
-    if not letters:
-        return 1.0
-    sets = [frozenset(alphabet + alphabet.upper().replace("SS", "ß")) for alphabet in alphabets]
-    return max(
-        sum(count for letter, count in letters.items() if letter in one or letter in two) / letters.total()
-        - (0.0 if one is two else 0.15)
-        for one, two in combinations_with_replacement(sets, 2)
-    )
+def guessed(places: list[Place]) -> Charset:
+    """The likeliest encoding of one byte a character.
 
-
-def _hint(path: Path) -> str | None:
-    """What charset-normalizer thinks of the lines that are not ASCII, if that is an encoding we offer.
-
-    Asked last: of the encodings above it takes one for the other.
+    A few odd bytes in a file that is ASCII otherwise are letters if they look like some in a word, and
+    damage if they do not: then the file is UTF-8 and their rows are reported.
     """
-    with path.open("rb") as stream:
-        lines = [line for line in stream.read(_BLOCK_BYTES).split(b"\n") if not line.isascii()]
-    match = charset_normalizer.from_bytes(b"\n".join(lines)[:_HEAD_BYTES]).best() if len(lines) > 2 else None
-    name = codecs.lookup(match.encoding).name if match else ""
-    return next((encoding for encoding in ENCODINGS if codecs.lookup(encoding).name == name), None)
+    texts = [place.text for place in places]
+    lines = sorted({place.line for place in places})
+    if len(lines) > _FEW or sum(len(_ODD.findall(text)) for text in texts) > 2 * _FEW:
+        encoding, certainty = likeliest(texts)
+        return Charset(encoding or "cp1252", certainty)
+    scores = {name: makes_words(texts, encoding=name) for name in ("cp1252", "iso-8859-15")}
+    best = max(scores, key=lambda name: scores[name])
+    return Charset(best, 0.5, tuple(lines)) if scores[best] >= 0.5 else Charset("utf-8", 0.5)
+
+
+def doubly_encoded(text: str) -> list[str]:
+    """The pieces of a text that are UTF-8 read as cp1252 and encoded again, such as "Ã¼" for "ü"."""
+    return [run for run in _RUNS.findall(text) if _is_doubled(run)]
+
+
+_RUNS = re.compile("[\u0080-\U0010ffff]{2,}")
+
+
+def _is_doubled(run: str) -> bool:
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            return len(run.encode(encoding).decode("utf-8")) < len(run)
+        except UnicodeError:
+            continue
+    return False

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import ipaddress
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from backupsvc.errors import Refusal
 from recipients.addresses import parse_address
 from recipients.imports import mapping as maps
+from recipients.imports.columns import idea_of
+from recipients.imports.fields import Parser, field_parser, safest
 from recipients.imports.records import Row
-from recipients.values import (
-    check_text,
-    parse_date,
-    parse_gender,
-    parse_number,
-    parse_status,
-    parse_tags,
-    parse_time,
-    unescape_formula,
-)
-
-LONGEST_SOURCE = 255
+from recipients.times import Style, is_no_time, parse_date
+from recipients.values import check_text, parse_number, unescape_formula
+from recipients.words import is_no_gender, is_nothing, parse_gender
 
 
 @dataclass(frozen=True)
 class Rules:
     """How the rows of one file become recipients.
 
-    `day_first` tells for a column's index how its dates are written; `decimal` likewise the mark before a
-    fraction. `digest` gives the hash of a key by which erased people are known. `headers` name the column
-    of a bad cell.
+    `day_first` tells for a column's index how its dates are written; `serial` are the columns whose numbers
+    are a spreadsheet's days; `decimal` tells the mark before a fraction. `digest` gives the hash of a key
+    by which erased people are known. `headers` name the column of a bad cell, and which way a yes is meant.
     """
 
     attributes: tuple[maps.AttributeSpec, ...]
@@ -47,10 +39,14 @@ class Rules:
     headers: tuple[str, ...] = ()
     zone: str = "UTC"
     decimal: Mapping[int, str | None] = field(default_factory=dict)
+    serial: frozenset[int] = frozenset()
 
 
 class StagedRow(NamedTuple):
-    """A row that can be merged. What is not mapped, or empty, is None."""
+    """A row that can be merged. What is not mapped, or empty, is None.
+
+    `mended` is the cell that the address was in, where more than the address was in it, else "".
+    """
 
     line: int
     key: str
@@ -65,6 +61,7 @@ class StagedRow(NamedTuple):
     signup_ip: str | None
     tags: list[str] | None
     attributes: dict[str, str | None]
+    mended: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +74,6 @@ class Rejected:
     cells: list[str]
 
 
-Parser = Callable[[str], Any]
-
-
 def check_row(row: Row, *, rules: Rules) -> StagedRow | Rejected:
     """One row checked. For many, make a `checker` once."""
     return checker(rules)(row)
@@ -90,7 +84,7 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
     mapping = rules.mapping
     email_at = mapping.columns.index("email")
     fields, attributes = _parsers(rules)
-    fixed_fields, fixed_attributes = _fixed(rules)
+    fixed_fields, fixed_attributes = fixed_values(rules)
     settle = _settler(rules)
     unescape, digest, clear = rules.unescape, rules.digest, rules.blank == "clear"
     headers = rules.headers
@@ -105,7 +99,9 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
         cells = [unescape_formula(cell) for cell in row.cells] if unescape else row.cells
         index = email_at
         try:
-            address = parse_address(cells[index])
+            cell = cells[index]
+            address = parse_address(cell)
+            mended = "" if address.email == cell else cell
             values = fixed_fields.copy()
             for index, name, parse in fields:
                 if cell := cells[index]:
@@ -124,14 +120,23 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
         return StagedRow(
             row.line, address.key, address.email, address.domain, digest(address.key) if digest else "",
             registered, activated, deactivated, bounced,
-            values.get("source"), values.get("signup_ip"), values.get("tags"), extra,
+            values.get("source"), values.get("signup_ip"), values.get("tags"), extra, mended,
         )  # fmt: skip
 
     return check
 
 
+def column_parsers(rules: Rules) -> dict[int, Parser]:
+    """What reads the filled cells of each mapped column but the address, by the column's index."""
+    fields, attributes = _parsers(rules)
+    return {index: parse for index, _name, parse in (*fields, *attributes)}
+
+
 def _parsers(rules: Rules) -> tuple[list[tuple[int, str, Parser]], list[tuple[int, str, Parser]]]:
-    """Column index, name and parser for each mapped field, and for each mapped attribute."""
+    """Column index, name and parser for each mapped field, and for each mapped attribute.
+
+    The second column of a field that may have several is called "status:7", for `_gathered`.
+    """
     fields: list[tuple[int, str, Parser]] = []
     attributes: list[tuple[int, str, Parser]] = []
     for index, target in enumerate(rules.mapping.columns):
@@ -139,38 +144,47 @@ def _parsers(rules: Rules) -> tuple[list[tuple[int, str, Parser]], list[tuple[in
             name = target[len(maps.ATTRIBUTE) :]
             attributes.append((index, name, _attribute_parser(name, rules=rules, index=index)))
         elif target and target != "email":
-            fields.append((index, target, _field_parser(target, rules=rules, index=index)))
+            name = f"{target}:{index}" if any(known == target for _, known, _ in fields) else target
+            header = rules.headers[index] if index < len(rules.headers) else ""
+            style = _style(rules, index=index)
+            fields.append((index, name, field_parser(target, header=header, style=style)))
     return fields, attributes
 
 
-def _field_parser(target: str, *, rules: Rules, index: int | None) -> Parser:
-    if target in ("registered", "activated", "deactivated"):
-        day_first = None if index is None else rules.day_first.get(index)
-        zone = rules.zone
-        return lambda cell: parse_time(cell, day_first=day_first, zone=zone)
-    parsers: dict[str, Parser] = {
-        "status": _status, "source": _source, "signup_ip": _signup_ip, "tags": parse_tags
-    }  # fmt: skip
-    return parsers[target]
+def _style(rules: Rules, *, index: int | None, is_past: bool = False) -> Style:
+    """How the times of a column are written; a value for all rows has to say so itself."""
+    if index is None:
+        return Style(zone=rules.zone)
+    return Style(
+        day_first=rules.day_first.get(index),
+        zone=rules.zone,
+        is_serial=index in rules.serial,
+        last_year=rules.now.year,
+        is_past=is_past,
+    )
 
 
 def _attribute_parser(name: str, *, rules: Rules, index: int | None) -> Parser:
-    """Texts are kept with every blank; a number, date or gender of blanks alone is empty."""
+    """Texts are kept with every blank; a number, date or gender that says "none" is empty."""
     specs = {spec.name: spec for spec in (*rules.attributes, *rules.mapping.new)}
     match specs[name].type:
         case "number":
             decimal = None if index is None else rules.decimal.get(index)
-            return lambda cell: parse_number(cell, decimal=decimal) if cell.strip() else None
+            # Nothing that stands for nothing begins with a figure: most cells are spared the look.
+            return lambda cell: (
+                parse_number(cell, decimal=decimal) if cell[:1].isdigit() or not is_nothing(cell) else None
+            )
         case "gender":
-            return lambda cell: parse_gender(cell) if cell.strip() else None
+            return lambda cell: None if is_no_gender(cell) else parse_gender(cell)
         case "date":
-            day_first = None if index is None else rules.day_first.get(index)
-            return lambda cell: parse_date(cell, day_first=day_first) if cell.strip() else None
+            style = _style(rules, index=index, is_past=idea_of(name) == "birthday")
+            return lambda cell: None if is_no_time(cell) else parse_date(cell, style)
         case _:
             return check_text
 
 
-def _fixed(rules: Rules) -> tuple[dict[str, Any], dict[str, str | None]]:
+def fixed_values(rules: Rules) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """The values that all rows get: of fields, and of attributes. Raises Refusal when one is bad."""
     fields: dict[str, Any] = {}
     attributes: dict[str, str | None] = {}
     for target, value in rules.mapping.fixed:
@@ -178,7 +192,7 @@ def _fixed(rules: Rules) -> tuple[dict[str, Any], dict[str, str | None]]:
             name = target[len(maps.ATTRIBUTE) :]
             attributes[name] = _attribute_parser(name, rules=rules, index=None)(value)
         else:
-            fields[target] = _field_parser(target, rules=rules, index=None)(value)
+            fields[target] = field_parser(target, style=_style(rules, index=None))(value)
     return fields, attributes
 
 
@@ -196,10 +210,18 @@ def _settler(rules: Rules) -> Callable[[dict[str, Any]], Consent]:
     default_activated = now if rules.new_status == "active" else None
     # Mapped and empty says nothing: an old recipient keeps its date, and what a new one gets is the merge's.
     default_registered = None if "registered" in targets else now
+    has_several = len(set(rules.mapping.columns) - {""}) < sum(map(bool, rules.mapping.columns))
 
     def settle(values: dict[str, Any]) -> Consent:
+        if has_several:
+            _gather(values)
         registered = values.get("registered") or default_registered
         activated, deactivated = values.get("activated"), values.get("deactivated")
+        # A yes without a time.
+        if activated is True:
+            activated = values.get("registered") or now
+        if deactivated is True:
+            deactivated = now
         match values.get("status"):
             case None:
                 if not is_activated_mapped and deactivated is None:
@@ -216,23 +238,14 @@ def _settler(rules: Rules) -> Callable[[dict[str, Any]], Consent]:
     return settle
 
 
-def _status(cell: str) -> str | None:
-    return parse_status(cell) if cell.strip() else None
-
-
-def _source(cell: str) -> str:
-    if len(cell) > LONGEST_SOURCE:
-        raise Refusal("value.too_long", limit=LONGEST_SOURCE)
-    return check_text(cell)
-
-
-@lru_cache(maxsize=100_000)
-def _signup_ip(cell: str) -> str | None:
-    text = cell.strip()
-    if not text:
-        return None
-    try:
-        # A scope ("%eth0") has a meaning on one machine only, and no column type that takes it.
-        return str(ipaddress.ip_address(text.partition("%")[0]))
-    except ValueError:
-        raise Refusal("value.ip", value=text[:45]) from None
+def _gather(values: dict[str, Any]) -> None:
+    """Several columns of one field become one value: whoever is out by one of them is out."""
+    found: dict[str, list[Any]] = defaultdict(list)
+    for name, value in values.items():
+        if value is not None:
+            found[name.partition(":")[0]].append(value)
+    if statuses := found.get("status"):
+        values["status"] = safest(statuses)
+    if times := found.get("deactivated"):
+        # The later of two opt-outs is the one to remember; a yes without a time is less than any.
+        values["deactivated"] = max((time for time in times if time is not True), default=True)

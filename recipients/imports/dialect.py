@@ -24,8 +24,11 @@ class Dialect:
 
     `delimiter` may be longer than one character; "" means one column, a cell a line. `first_line` is
     the physical line (1-based) of the header, or of the first row when there is no header. `columns` is
-    the width a row must have; 0 takes the width of the first record. `short_rows` says that this file
-    leaves empty cells at the end of its rows out, so that short rows are whole.
+    the width a row must have; 0 takes the width of the first record. `header_rows` is how many records
+    the header takes up. `short_rows` says that this file leaves empty cells at the end of its rows out, so
+    that short rows are whole; `long_rows` that it has empty cells too many there. `notes` says that rows
+    at the very end with one filled cell are notes below the table. `escape` makes the quote, delimiter,
+    line end or escape behind it a plain character.
     """
 
     kind: Literal["delimited", "spreadsheet"] = "delimited"
@@ -38,6 +41,9 @@ class Dialect:
     sheet: str = ""
     columns: int = 0
     short_rows: bool = False
+    long_rows: bool = False
+    header_rows: int = 1
+    notes: bool = False
 
     def to_json(self) -> dict[str, object]:
         """The dialect as a plain dict, to be stored."""
@@ -68,9 +74,9 @@ def _is_possible(name: str, *, value: object) -> bool:
             return len(value) <= 4 and not set(value) & set('\r\n\0"')
         case "quote", _:
             return value in ('"', "'", "")
-        case "escape", _:
-            return value in ("", "\\")
-        case "first_line", int():
+        case "escape", str():
+            return value == "" or (len(value) == 1 and not value.isalnum() and value not in " ,;\t\r\n\"'")
+        case "first_line" | "header_rows", int():
             return value >= 1
         case "columns", int():
             return 0 <= value <= MOST_COLUMNS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, abc
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from backupsvc.errors import Refusal
 from recipients.imports.columns import (
@@ -16,14 +16,25 @@ from recipients.imports.columns import (
     idea_of,
     is_own_header,
     normalized,
+    type_of_new,
 )
+from recipients.imports.fields import field_parser
 from recipients.imports.records import ADDRESS
+from recipients.times import Style, is_no_time, parse_date
 from recipients.values import SAFE_MARKER, check_text
+from recipients.words import is_no_gender, parse_gender
 
 MOST_ATTRIBUTES = 45
 LONGEST_NAME = 100
 ATTRIBUTE = "attribute:"
 _MOSTLY = 0.5
+# Fields that several columns may say something about: whoever is out by one of them is out.
+SEVERAL = frozenset(("status", "deactivated"))
+# Fields whose columns are known by what is in them too: a column "Status" may be about something else.
+_TOLD_BY_CELLS = frozenset(("status", "registered", "activated", "deactivated", "signup_ip"))
+# Problems of a cell that is what it should be, in a spelling that its column explains.
+_SPELLINGS = frozenset(("value.date_ambiguous", "value.year"))
+_LOOSE = Style(is_serial=True)
 
 AttributeType = Literal["text", "number", "gender", "date"]
 
@@ -82,18 +93,29 @@ def suggest(
     With `create_missing` each header that means nothing we know becomes a new text attribute.
     """
     columns = [""] * len(headers)
+    is_own = is_own_header(headers)
 
     def take(index: int | None, target: str) -> None:
-        if index is not None and not columns[index] and target not in columns:
+        if index is None or columns[index] or (target in columns and target not in SEVERAL):
+            return
+        # Our own names for the fields are taken by their word.
+        if (
+            is_own
+            or headers[index] in FIELDS
+            or _holds(target, header=headers[index], cells=_cells(index, samples=samples))
+        ):
             columns[index] = target
 
-    is_own = is_own_header(headers)
     take(0 if is_own else _email_column(headers, samples=samples), "email")
     for index, header in enumerate(headers):
         # In another's file a column "email" may hold yes and no: the cells decided about that above.
         if header in FIELDS and header != "email":
             take(index, header)
+    exact = {spec.name: spec.name for spec in attributes}
     names = {normalized(spec.name): spec.name for spec in attributes}
+    for index, header in enumerate(headers):
+        if name := exact.get(header.strip()):
+            take(index, ATTRIBUTE + name)
     for index, header in enumerate(headers):
         if name := names.get(normalized(header)):
             take(index, ATTRIBUTE + name)
@@ -141,8 +163,55 @@ def _email_name(header: str) -> tuple[str, int] | None:
     return field if field and field[0] == "email" else None
 
 
+def fitting_type(header: str, *, cells: Sequence[str]) -> AttributeType:
+    """The type that a new attribute of this name should have: text, unless all of some cells fit another."""
+    wanted = cast("AttributeType", type_of_new(header))
+    fits = {"date": _is_date, "gender": _is_gender}.get(wanted)
+    return wanted if fits is None or all(map(fits, cells)) else "text"
+
+
+def column_cells(headers: Sequence[str], name: str, *, sample: Sequence[Sequence[str]]) -> list[str]:
+    """The filled cells of the column of this name."""
+    return _cells(list(headers).index(name), samples=sample) if name in headers else []
+
+
+def _is_date(cell: str) -> bool:
+    try:
+        return is_no_time(cell) or bool(parse_date(cell, _LOOSE))
+    except Refusal as refusal:
+        return refusal.code in _SPELLINGS
+
+
+def _is_gender(cell: str) -> bool:
+    try:
+        return is_no_gender(cell) or bool(parse_gender(cell))
+    except Refusal:
+        return False
+
+
+def _cells(index: int, *, samples: Sequence[Sequence[str]]) -> list[str]:
+    """The filled cells of a column."""
+    return [row[index] for row in samples if index < len(row) and row[index].strip()]
+
+
+def _holds(target: str, *, header: str, cells: Sequence[str]) -> bool:
+    """Whether most of these cells can be what the header says they are; none say nothing against it."""
+    if target not in _TOLD_BY_CELLS:
+        return True
+    parse = field_parser(target, header=header, style=_LOOSE)
+
+    def is_good(cell: str) -> bool:
+        try:
+            parse(cell)
+        except Refusal as refusal:
+            return refusal.code in _SPELLINGS
+        return True
+
+    return sum(map(is_good, cells)) >= _MOSTLY * len(cells)
+
+
 def _address_share(index: int, *, samples: Sequence[Sequence[str]]) -> float:
-    cells = [row[index] for row in samples if index < len(row) and row[index].strip()]
+    cells = _cells(index, samples=samples)
     return sum(bool(ADDRESS.search(cell)) for cell in cells) / len(cells) if cells else 0.0
 
 
@@ -170,7 +239,8 @@ def apply_names(
     """The mapping with some columns set by name: header → field, attribute name, or "" or "-" to ignore.
 
     Raises Refusal("mapping.unknown_column") or ("mapping.unknown_field"). A target named here leaves the
-    column it was suggested for. With `create_missing` a name that is unknown becomes a new text attribute.
+    column it was suggested for, unless several columns can say it. With `create_missing` a name that is
+    unknown becomes a new text attribute.
     """
     columns = list(mapping.columns)
     specs = {normalized(spec.name): spec.name for spec in (*mapping.new, *attributes)}
@@ -180,7 +250,7 @@ def apply_names(
     for header, wanted in names.items():
         index = _column(header, headers=headers)
         target = _target(wanted, specs=specs)
-        if target:
+        if target and target not in SEVERAL:
             columns = ["" if column == target else column for column in columns]
         columns[index] = target
     new = tuple(spec for spec in mapping.new if ATTRIBUTE + spec.name in columns)
@@ -219,8 +289,9 @@ def validate(mapping: Mapping, *, headers: Sequence[str], attributes: Sequence[A
     if len(mapping.columns) != len(headers):
         raise Refusal("mapping.unknown_column", column=str(len(mapping.columns)))
     uses = Counter(target for target in (*mapping.columns, *(name for name, _ in mapping.fixed)) if target)
+    fixed = {name for name, _ in mapping.fixed}
     for target, count in uses.items():
-        if count > 1:
+        if count > 1 and not (target in SEVERAL and target not in fixed):
             raise Refusal("mapping.twice", field=target.removeprefix(ATTRIBUTE))
     if "email" not in mapping.columns:
         raise Refusal("mapping.no_email")
@@ -246,11 +317,27 @@ def check_name(name: str, *, taken: Sequence[str]) -> None:
         raise Refusal("mapping.bad_name", name=name[:LONGEST_NAME])
 
 
-def unmapped_signup(headers: Sequence[str], mapping: Mapping) -> list[str]:
-    """Headers that say how people signed up or left, for fields that the mapping leaves out."""
-    missing = set(SIGNUP_FIELDS) - mapping.targets
-    return [
-        header
-        for header, target in zip(headers, mapping.columns, strict=True)
-        if not target and (field := field_of(header)) and field[0] in missing
-    ]
+def unmapped_signup(
+    headers: Sequence[str], mapping: Mapping, *, samples: Sequence[Sequence[str]] = ()
+) -> list[str]:
+    """Headers that say how people signed up or left, for fields that the mapping leaves out.
+
+    Where several columns can say it, one of them is not enough: each may name people who are out. Only a
+    second one whose cells say something else is left alone.
+    """
+    count = len(FIELDS) if is_own_header(headers) else len(headers)
+    left_out = []
+    for index, (header, target) in enumerate(zip(headers[:count], mapping.columns, strict=False)):
+        field = field_of(header)
+        if target or field is None or field[0] not in SIGNUP_FIELDS:
+            continue
+        if field[0] in mapping.targets and not (
+            field[0] in SEVERAL and _says(field[0], header=header, cells=_cells(index, samples=samples))
+        ):
+            continue
+        left_out.append(header)
+    return left_out
+
+
+def _says(target: str, *, header: str, cells: Sequence[str]) -> bool:
+    return bool(cells) and _holds(target, header=header, cells=cells)

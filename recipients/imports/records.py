@@ -12,11 +12,11 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from backupsvc.errors import Refusal
 from recipients.imports.dialect import Dialect
 from recipients.imports.lines import LONGEST_LINE, UNDECODABLE, readable
+from recipients.imports.quoting import STAND_IN, Quoting
 
 # The default of the csv module (128 KiB) is less than a cell may have; no limit would let one open quote
 # take a whole file into memory.
@@ -33,10 +33,8 @@ SHORT_LIMIT = 1 << 16
 CAREFUL_RECORDS = 100
 MOST_CAREFUL_RECORDS = 1 << 20
 
-# Stands in for a delimiter of several characters, which the csv module cannot split at. A noncharacter:
-# no text has it, and a line that does is reported.
-STAND_IN = "\U0010fffe"
-NO_QUOTE = "\U0010ffff"
+# Lines that escaped line ends may join to one record.
+MOST_ESCAPED_LINES = 1000
 
 ADDRESS = re.compile(r"[^\s@<>\"',;|]+@[^\s@<>\"',;|]+\.[^\s@<>\"',;|]+")
 
@@ -56,8 +54,9 @@ class Row:
 class Records:
     """The rows of decoded lines, beginning with line number `line`.
 
-    `columns` None accepts rows of any width (sniffing). `is_exact` says that the file is known to be
-    written by us: then a cell may hold lines that look like rows.
+    `columns` None accepts rows of any width (sniffing). `names` are the header's cells; a row that
+    repeats them is reported. `is_exact` says that the file is known to be written by us: then a cell may
+    hold lines that look like rows. `untidy` counts the records whose quotes stand within unquoted cells.
     """
 
     def __init__(
@@ -72,22 +71,15 @@ class Records:
         self.columns = columns
         self.line = line
         self.is_exact = is_exact
+        self.names: list[str] = []
+        self.untidy = 0
         self._source = iter(lines)
         self._ahead: deque[str] = deque()
         self._taken: list[str] = []
         self._wasted = 0
-        self._short_rows = dialect.short_rows
+        self._short_rows, self._long_rows = dialect.short_rows, dialect.long_rows
         self._delimiter = dialect.delimiter
-        self._quote = dialect.quote or NO_QUOTE
-        self._escape = dialect.escape
-        self._stand_in = len(dialect.delimiter) != 1
-        self._format: dict[str, Any] = {
-            "delimiter": STAND_IN if self._stand_in else dialect.delimiter,
-            "quotechar": dialect.quote or None,
-            "quoting": csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
-            "escapechar": dialect.escape or None,
-            "strict": True,
-        }
+        self._quoting = Quoting(dialect)
 
     def __iter__(self) -> Iterator[Row]:
         careful = CAREFUL_RECORDS
@@ -107,36 +99,53 @@ class Records:
         if not self._peek():
             return None
         lines = [self._ahead.popleft()]
-        if self._is_odd(lines[0]):
-            lines += self._rest_of_quote(lines[0])
+        while self._quoting.goes_on(lines[-1]) and len(lines) < MOST_ESCAPED_LINES and self._peek():
+            lines.append(self._ahead.popleft())
+        if self._quoting.is_odd("".join(lines)):
+            lines += self._rest_of_quote("".join(lines))
         row = self._judge(self._parse(lines), lines=lines)
         if row is None:
             self._ahead.extendleft(reversed(lines[1:]))
             del lines[1:]
-            if self._is_odd(lines[0]):
+            if self._quoting.is_odd(lines[0]):
                 self._take_fragments(lines)
             code = "row.too_long" if len(lines[0]) > FIELD_LIMIT else "row.quote"
             row = self._damaged(lines, problem=Refusal(code))
         self.line = start + len(lines)
         return row if any(row.cells) else None
 
+    def next_filled(self) -> Row | None:
+        """The next record that is not blank; None when nothing is left."""
+        while self._peek():
+            if row := self.next_row():
+                return row
+        return None
+
     # The fast path
 
     def _fast(self) -> Iterator[Row]:
         """Rows as long as all is well. Stops at the end, or gives back the lines of a record that is not."""
-        taken, quote, columns = self._taken, self._quote, self.columns
+        taken, columns, names = self._taken, self.columns, self.names
+        is_plain, quote, other = self._quoting.is_plain, self._quoting.quote, self._quoting.other
+        is_neat = self._quoting.is_neat
         line = self.line
         try:
-            for cells in csv.reader(self._feed(), **self._format):
+            for cells in csv.reader(self._feed(), **self._quoting.format):
                 text = taken[0]
                 row: Row | None
                 if (
                     len(cells) == columns
                     and len(taken) == 1
                     and "\0" not in text
-                    and not (quote in text and self._is_odd(text))
+                    and (
+                        quote not in text
+                        or (not text.count(quote) & 1 and quote not in "".join(cells))
+                        or is_neat(text)
+                    )
                     and (text.isascii() or not UNDECODABLE.search(text))
-                    and not self._stand_in
+                    and text[0] != other
+                    and cells != names
+                    and is_plain
                 ):
                     row = Row(line, cells)
                 else:
@@ -155,76 +164,91 @@ class Records:
         taken.clear()
 
     def _feed(self) -> Iterator[str]:
-        taken, ahead = self._taken, self._ahead
+        taken, ahead, prepared = self._taken, self._ahead, self._quoting.prepared
         while ahead:
             line = ahead.popleft()
             taken.append(line)
-            yield self._with_stand_in(line)
-        if self._stand_in:
-            for line in self._source:
-                taken.append(line)
-                yield self._with_stand_in(line)
-        else:
+            yield prepared(line)
+        if self._quoting.is_plain:
             for line in self._source:
                 taken.append(line)
                 yield line
+        else:
+            for line in self._source:
+                taken.append(line)
+                yield prepared(line)
 
     # One record
 
     def _judge(self, cells: list[str] | None, *, lines: list[str]) -> Row | None:
         """The row these lines make, maybe with a problem; None when they cannot be one record."""
         text = lines[0] if len(lines) == 1 else "".join(lines)
-        if cells is None or self._is_odd(text):
+        if cells is None or self._quoting.is_odd(text):
             return None
-        if self._stand_in:
+        if not self._quoting.is_tidy(text, cells=cells):
+            self.untidy += 1
+        if not self._quoting.is_sound(text, cells=cells):
+            return None if len(lines) > 1 else self._damaged(lines, problem=Refusal("row.quote"))
+        if self._quoting.has_stand_in:
             cells = [cell.replace(STAND_IN, self._delimiter) for cell in cells]
         fitted = self._fitted(cells)
         if len(lines) > 1 and (fitted is None or self._holds_rows(lines)):
-            return (
-                None
-                if fitted is None
-                else self._damaged(lines, problem=Refusal("row.several", lines=len(lines)))
-            )
-        if problem := self._bad_characters(text):
+            if fitted is None:
+                return None
+            return self._damaged(lines, problem=Refusal("row.several", lines=len(lines)))
+        if problem := self._bad_characters(text) or self._bad_cells(cells, text=text):
             return self._damaged(lines, problem=problem)
         if fitted is None:
             code = "row.too_many_fields" if len(cells) > (self.columns or 0) else "row.too_few_fields"
             return Row(self.line, cells, Refusal(code, found=len(cells), expected=self.columns))
         return Row(self.line, fitted)
 
+    def _bad_cells(self, cells: list[str], *, text: str) -> Refusal | None:
+        if self.columns is None:
+            return None
+        if text[0] == self._quoting.other and self._quoting.is_foreign(cells):
+            return Refusal("row.quote")
+        names = self.names
+        return Refusal("row.header_again") if names and cells == names[: len(cells)] else None
+
     def _fitted(self, cells: list[str]) -> list[str] | None:
         """The cells at the width of the table, or None when they do not fit.
 
-        A row that is too short is padded only where the file leaves empty cells at the end out as a habit
-        (sniffing saw that): in any other file a missing cell may be missing anywhere, and padding would
-        move values under the wrong heading. An empty row is a blank line, of whatever width.
+        A row that is too short is padded only where the file leaves empty cells at the end out as a habit,
+        and one too long is cut only where the file has empty cells too many as a habit (sniffing saw
+        that): in any other file a delimiter may be missing or astray anywhere, and values would move under
+        the wrong heading. An empty row is a blank line, of whatever width.
         """
         columns, found = self.columns, len(cells)
         if columns is None or found == columns or not any(cells):
             return cells
         if found > columns:
-            return None if any(cells[columns:]) else cells[:columns]
+            return cells[:columns] if self._long_rows and not any(cells[columns:]) else None
         return cells + [""] * (columns - found) if self._short_rows else None
 
     def _bad_characters(self, text: str) -> Refusal | None:
         if "\0" in text:
             return Refusal("row.nul")
-        if UNDECODABLE.search(text) or (self._stand_in and STAND_IN in text):
+        if UNDECODABLE.search(text) or (self._quoting.has_stand_in and STAND_IN in text):
             return Refusal("row.undecodable")
         return Refusal("row.too_long") if len(text) > LONGEST_LINE else None
 
     def _holds_rows(self, lines: list[str]) -> bool:
         """Whether two lines of one record are rows by themselves: as wide as the table, and an address in
-        the same column. Then two lost quotes are likelier than a cell that looks like the list it is in."""
+        the same column or lines around them. Then two lost quotes are likelier than a cell that looks
+        like the list it is in."""
         if self.is_exact or self.columns is None or self.columns < 2 or not self._delimiter:
             return False
         seen: set[int] = set()
-        for line in lines:
+        whole = 0
+        for number, line in enumerate(lines):
             cells = line.split(self._delimiter)
             if len(cells) != self.columns:
                 continue
-            here = {n for n, cell in enumerate(cells) if ADDRESS.fullmatch(cell.strip().strip(self._quote))}
-            if here & seen:
+            whole += 0 < number < len(lines) - 1
+            marks = self._quoting.quote + " \r\n"
+            here = {n for n, cell in enumerate(cells) if ADDRESS.fullmatch(cell.strip(marks))}
+            if here & seen or (whole > 1 and self.columns > 2):
                 return True
             seen |= here
         return False
@@ -238,7 +262,7 @@ class Records:
 
     def _parse(self, lines: list[str]) -> list[str] | None:
         try:
-            records = list(csv.reader(map(self._with_stand_in, lines), **self._format))
+            records = list(csv.reader(map(self._quoting.prepared, lines), **self._quoting.format))
         except csv.Error:
             return None
         return records[0] if len(records) == 1 else None
@@ -253,7 +277,7 @@ class Records:
         while size <= limit and self._peek(seen):
             line = self._ahead[seen]
             size, seen = size + len(line), seen + 1
-            if self._is_odd(line):
+            if self._quoting.is_odd(line):
                 rest = [self._ahead.popleft() for _ in range(seen)]
                 if self._parse([first, *rest]) is None:
                     self._ahead.extendleft(reversed(rest))
@@ -280,12 +304,3 @@ class Records:
                 return False
             self._ahead.append(line)
         return True
-
-    def _with_stand_in(self, line: str) -> str:
-        return line.replace(self._delimiter, STAND_IN) if self._stand_in and self._delimiter else line
-
-    def _is_odd(self, text: str) -> bool:
-        """Whether a quote is left open or astray: a sound record has an even number of them."""
-        if self._escape:
-            text = text.replace(self._escape * 2, "").replace(self._escape + self._quote, "")
-        return bool(text.count(self._quote) & 1)

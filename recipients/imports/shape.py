@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recipients.imports.columns import field_of, idea_of
-from recipients.imports.records import ADDRESS, Row
-
-# A cell that is a value, not a heading.
-_DATA = re.compile(
-    r"[+-]?[\d.,:]*\d%?|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?|(true|false|yes|no|ja|nein)|https?://.*",
-    re.IGNORECASE,
+from recipients.imports.columns import field_of
+from recipients.imports.heading import (
+    is_address,
+    is_header,
+    is_header_above,
+    is_value,
+    names_in,
+    rows_of_header,
 )
-# Fewer than this share of short rows is damage, not a habit.
+from recipients.imports.records import Row
+
+# Fewer than this share of rows that are short or long is damage, not a habit.
 _HABIT = 0.1
+# Titles and notes above a table take up no more rows than this.
+_TITLE_ROWS = 20
+# A table of its own has so many rows of one width, one after the other.
+_TABLE_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,10 @@ class Shape:
     """`start` is the index of the header or first data row among the rows looked at.
 
     `consistency` is the share of rows from there on that have the table's width; `address_column` the
-    column that holds addresses and `address_share` how many of its cells do.
+    column that holds addresses and `address_share` how many of its cells do. `second_table` is the index
+    of the first row that belongs to another table further down; None when there is none. `others` is how
+    many rows above `start` look like rows of a table themselves. `coherence` is the share of all rows that
+    are as wide as the one before or behind them.
     """
 
     columns: int
@@ -34,73 +42,148 @@ class Shape:
     consistency: float
     address_column: int | None
     address_share: float
+    header_rows: int = 1
+    long_rows: bool = False
+    notes: bool = False
+    second_table: int | None = None
+    others: int = 0
+    coherence: float = 1.0
 
 
 def shape_of(rows: Sequence[Row], *, header: bool | None = None, first_line: int | None = None) -> Shape:
     """The shape these rows suggest. `header` and `first_line` are taken as given when a person set them."""
     skipped = sum(row.line < first_line for row in rows) if first_line is not None else 0
     skipped = min(skipped, max(len(rows) - 1, 0))
-    columns = _usual_width(rows[skipped:])
+    columns = _width(rows[skipped:])
     full = [index for index in range(skipped, len(rows)) if _fits(rows[index], columns=columns)]
-    address_column, address_share = _address_column([rows[index] for index in full], columns=columns)
+    address_column, _ = _address_column([rows[index] for index in full], columns=columns)
     start = skipped
     if first_line is None and full:
-        start = _start(rows, full=full, columns=columns)
+        start = _start(rows, full=full, columns=columns, address_column=address_column)
         # Whatever its width: a row with an address is no title, and nobody may vanish as one.
         start = min([start, *(n for n in range(start) if any(map(is_address, rows[n].cells)))])
     body = rows[start:]
     if header is None:
-        header = bool(body) and _is_header(body[0], following=body[1:], address_column=address_column)
-    if header and len(full) > 1:
-        below = [rows[index] for index in full if index > start]
-        address_column, address_share = _address_column(below, columns=columns)
-    names = len(_names(body[0])) if header and body else 0
-    short = [row for row in body[1:] if 0 < len(row.cells) < columns and not row.problem]
+        header = bool(body) and is_header(body[0], following=body[1:], address_column=address_column)
+    return _shape(rows, start=start, columns=columns, header=header)
+
+
+def _shape(rows: Sequence[Row], *, start: int, columns: int, header: bool) -> Shape:
+    """The shape of a table whose first row is known."""
+    body = rows[start:]
+    header_rows = rows_of_header(body, columns=columns) if header else 1
+    data = body[header_rows:] if header else body
+    full = [row for row in data if _fits(row, columns=columns)]
+    address_column, share = _address_column(full, columns=columns)
+    names = len(names_in(body[0], columns=columns)) if header and body else 0
+    short = [row for row in data if 0 < len(row.cells) < columns and not row.problem]
+    long = [row for row in data if len(row.cells) > columns and not any(row.cells[columns:])]
     # Fewer cells than headings in all rows: the empty ones at the end were left out.
     short_rows = names > columns or _is_habit(short, among=len(body), address_column=address_column)
-    fitting = sum(_fits(row, columns=columns) for row in body) + (len(short) if short_rows else 0)
-    consistency = fitting / max(len(body), 1)
-    return Shape(max(columns, names), start, header, short_rows, consistency, address_column, address_share)
+    long_rows = _is_habit(long, among=len(body), address_column=address_column)
+    has_fit_header = header and len(body[0].cells) == max(columns, names)
+    fitting = len(full) + has_fit_header + len(short) * short_rows + len(long) * long_rows
+    return Shape(
+        columns=max(columns, names),
+        start=start,
+        header=header,
+        short_rows=short_rows,
+        consistency=min(fitting / max(len(body) - (header_rows - 1) * header, 1), 1.0),
+        address_column=address_column,
+        address_share=share,
+        header_rows=header_rows,
+        long_rows=long_rows,
+        notes=_has_notes(data, columns=columns, address_share=share),
+        second_table=_second_table(rows, after=start, columns=columns, short_rows=short_rows),
+        coherence=_coherence(rows[start:]),
+        others=sum(len(row.cells) > 1 or bool(row.problem) for row in rows[:start]),
+    )
 
 
-def _start(rows: Sequence[Row], *, full: Sequence[int], columns: int) -> int:
+def is_note(row: Row) -> bool:
+    """Whether a row at the end of a table looks like a note: one filled cell, and no address in it."""
+    filled = [cell for cell in row.cells if cell.strip()]
+    return len(filled) == 1 and not is_address(filled[0])
+
+
+def _has_notes(data: Sequence[Row], *, columns: int, address_share: float) -> bool:
+    """Whether the last rows are notes where the others are none: wide rows, or a column of addresses."""
+    if not data or not is_note(data[-1]):
+        return False
+    alike = sum(is_note(row) for row in data)
+    return alike <= len(data) / 10 + 1 and (columns > 2 or address_share > 0.9) and len(data) > 2 * alike
+
+
+def _start(rows: Sequence[Row], *, full: Sequence[int], columns: int, address_column: int | None) -> int:
     """The index of the header, or of the first row: below titles and notes, of whatever width."""
+    if address_column is not None:
+        for index in full[:_TITLE_ROWS]:
+            # Bad or good: no address is skipped for the sake of a name further down.
+            if "@" in rows[index].cells[address_column]:
+                break
+            if field_of(rows[index].cells[address_column]):
+                return index
+        if columns == 1:
+            return max(index - 1, 0)
     filled = {index: sum(map(bool, rows[index].cells)) for index in full[:50]}
     enough = 0.6 * max(filled.values())
     first = full[0]
-    for index in full[:20]:
+    for index in full[:_TITLE_ROWS]:
         if filled[index] >= enough or any(is_address(cell) for cell in rows[index].cells):
-            if index != first and not any(_is_value(cell) for cell in rows[index].cells if cell):
+            if index != first and not any(is_value(cell) for cell in rows[index].cells if cell):
                 return index
             break
-    if first and _is_header_before(rows[first - 1], first=rows[first], columns=columns):
+    if first and is_header_above(rows[first - 1], first=rows[first], columns=columns):
         return first - 1
     return first
-
-
-def header_names(row: Row, *, quote: str) -> list[str]:
-    """The names in a header row. A stray quote in one is no reason to do without: names are not data."""
-    return [cell.strip().strip(quote) for cell in row.cells] if row.problem and quote else row.cells
-
-
-def _names(row: Row) -> list[str]:
-    """The cells of a row up to the last that is not blank."""
-    cells = header_names(row, quote="\"'")
-    while cells and not cells[-1].strip():
-        cells = cells[:-1]
-    return cells
 
 
 def _fits(row: Row, *, columns: int) -> bool:
     return len(row.cells) == columns and not row.problem
 
 
-def _usual_width(rows: Sequence[Row]) -> int:
-    counts = Counter(len(row.cells) for row in rows if not row.problem)
-    if not counts:
+def _width(rows: Sequence[Row]) -> int:
+    """The width of the table: what most rows have; of two tables the one with addresses, or the first."""
+    places: dict[int, list[int]] = {}
+    for index, row in enumerate(rows):
+        if not row.problem:
+            places.setdefault(len(row.cells), []).append(index)
+    if not places:
         return max((len(row.cells) for row in rows), default=1)
+    weights = {width: _weight(rows, width=width, places=found) for width, found in places.items()}
+    best = max(weights, key=lambda width: (weights[width], width))
+    for width, found in sorted(places.items(), key=lambda item: item[1][0]):
+        is_before = found[int(len(found) * 0.95)] < places[best][len(places[best]) // 20]
+        if width > 1 and len(found) >= _TABLE_ROWS and is_before and weights[width] > 0.5 * weights[best]:
+            return width
+    return best
+
+
+def _weight(rows: Sequence[Row], *, width: int, places: Sequence[int]) -> float:
     # Lines of one cell above a table (or rubble below it) say little about its width.
-    return max(counts, key=lambda width: (counts[width] * (1.0 if width > 1 else 0.5), width))
+    weight = len(places) * (1.0 if width > 1 else 0.5)
+    step = len(places) // 40 + 1
+    sample = [rows[index] for index in places[::step]]
+    return weight * (2 if _address_column(sample, columns=width)[1] > 0.5 else 1)
+
+
+def _second_table(rows: Sequence[Row], *, after: int, columns: int, short_rows: bool) -> int | None:
+    """The index where rows of another width begin that follow each other as those of a table do."""
+    run = 0
+    for index in range(after, len(rows)):
+        width = len(rows[index].cells)
+        is_other = width > 1 and not rows[index].problem and (width > columns or width < columns > 2)
+        is_same_run = run and width == len(rows[index - 1].cells)
+        run = 0 if not is_other or (short_rows and width < columns) else run + 1 if is_same_run else 1
+        if run == _TABLE_ROWS:
+            return index - run + 1
+    return None
+
+
+def _coherence(rows: Sequence[Row]) -> float:
+    widths = [0, *(0 if row.problem else len(row.cells) for row in rows), 0]
+    alike = sum(1 < w in (widths[n - 1], widths[n + 1]) for n, w in enumerate(widths[1:-1], 1))
+    return alike / max(len(rows), 1)
 
 
 def _address_column(rows: Sequence[Row], *, columns: int) -> tuple[int | None, float]:
@@ -113,43 +196,10 @@ def _address_column(rows: Sequence[Row], *, columns: int) -> tuple[int | None, f
     return best, best_share
 
 
-def is_address(cell: str) -> bool:
-    """Whether a cell looks like an address, bare or behind a name in angle brackets."""
-    text = cell.strip()
-    if text.endswith(">") and "<" in text:
-        text = text[text.rindex("<") + 1 : -1]
-    return bool(ADDRESS.fullmatch(text.removeprefix("mailto:").strip("\"' ")))
-
-
-def _is_header_before(row: Row, *, first: Row, columns: int) -> bool:
-    """Whether the row above the first full one is its header: damaged, or with some names missing or too
-    many."""
-    names = _names(row)
-    is_near = max(2, columns - 2) <= len(names) <= columns + 3
-    has_names = all(name.strip() and not _is_value(name) for name in names)
-    return is_near and has_names and any(_is_value(cell) for cell in first.cells if cell)
-
-
-def _is_header(row: Row, *, following: Sequence[Row], address_column: int | None) -> bool:
-    """Whether a row names the columns: no addresses in it, and names we know or cells unlike those below."""
-    cells = [cell.strip() for cell in _names(row)]
-    if any(is_address(cell) for cell in cells):
+def _is_habit(odd: Sequence[Row], *, among: int, address_column: int | None) -> bool:
+    """Whether the file leaves empty cells at the end of rows out, or has too many. The addresses must be
+    where they belong, or cells are missing elsewhere."""
+    if len(odd) < 3 or len(odd) < among * _HABIT or address_column is None:
         return False
-    if any(field_of(cell) or idea_of(cell) for cell in cells):
-        return True
-    if address_column is not None and following:
-        return True
-    return not any(_is_value(cell) for cell in cells if cell)
-
-
-def _is_value(cell: str) -> bool:
-    return bool(_DATA.fullmatch(cell.strip())) or is_address(cell)
-
-
-def _is_habit(short: Sequence[Row], *, among: int, address_column: int | None) -> bool:
-    """Whether the file leaves empty cells at the end of rows out. The addresses must be where they belong,
-    or cells are missing elsewhere."""
-    if len(short) < 3 or len(short) < among * _HABIT or address_column is None:
-        return False
-    in_place = sum(len(row.cells) > address_column and is_address(row.cells[address_column]) for row in short)
-    return in_place >= 0.95 * len(short)
+    in_place = sum(len(row.cells) > address_column and is_address(row.cells[address_column]) for row in odd)
+    return in_place >= 0.95 * len(odd)

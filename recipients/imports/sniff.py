@@ -8,18 +8,21 @@ nothing.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from backupsvc.errors import Refusal
-from recipients.imports.charset import detect
+from recipients.imports.charset import Charset, detect, doubly_encoded
 from recipients.imports.columns import FIELDS, is_own_header
 from recipients.imports.dialect import MOST_COLUMNS, Dialect, corrected
+from recipients.imports.fit import FAR_LINE, Fit, best_fit, rows_in
+from recipients.imports.heading import names_in, names_of
 from recipients.imports.lines import MARK_ERRORS, split_lines
-from recipients.imports.records import ADDRESS, Records, Row
-from recipients.imports.shape import Shape, header_names, shape_of
+from recipients.imports.records import ADDRESS, Row
+from recipients.imports.shape import Shape, shape_of
 from recipients.imports.spreadsheet import open_sheet
 from recipients.values import SAFE_MARKER, unescape_formula
 
@@ -28,30 +31,37 @@ _SHEET_ROWS = 300
 # Head, middle and tail of a file larger than all three.
 _HEAD_BYTES, _PART_BYTES = 1 << 18, 1 << 17
 
-# With how much trust each delimiter is tried. "" is one column: a cell a line.
-_DELIMITERS = {
-    ",": 1.0, ";": 1.0, "\t": 1.0, "|": 1.0, "||": 1.0, "::": 0.95, ", ": 0.98, "; ": 0.98, "~": 0.9,
-    "^": 0.9, "\t\t": 0.95, "\\t": 0.9, "\x1f": 0.9, ":": 0.8, " ": 0.7, "": 0.9,
-}  # fmt: skip
-_SEP_LINE = re.compile(r"\ufeff?\"?sep=(.{1,2}?)\"?[\r\n]*", re.IGNORECASE)
-_VALUE = re.compile(r"[+-]?[\d.,]*\d%?|[\d./: T+Z-]{5,35}|[\w .'’()&/@+#!?*<>-]*|https?://\S+")
-# Marks of a quote or an escape that was not understood.
-_WRAPPED = re.compile(r"([\"']).*\1|.*\\[\"'].*", re.DOTALL)
+Warned = tuple[str, dict[str, Any]]
+
+# Web pages that are called .xls, and documents of other programs, hold tables that are none of CSV.
+_MARKUP = re.compile(
+    r"\ufeff?\s*(?:<(?:!doctype|html|head|body|table)[\s>]|<\?xml|<!--|\{\\rtf|BEGIN:VCARD|\[?\s*\{\s*\")",
+    re.IGNORECASE,
+)
+# What some writers put before a quote in a cell, and others mean as it stands.
+_BACKSLASH = re.compile(r"\\[\"'\\]")
+
+# Below this certainty a person is asked to look whether the columns are right.
+_DOUBT = 0.4
 
 
 @dataclass(frozen=True)
 class Sniffed:
-    """What was found out about a file. `warnings` are (code, params)."""
+    """What was found out about a file. `warnings` are (code, params).
+
+    `confidence` says from 0 to 1 how sure the columns are, `encoding_certainty` how sure the characters.
+    """
 
     dialect: Dialect
     headers: list[str]
     sample: list[list[str]]
     confidence: float
-    warnings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
     is_own: bool = False
     is_spreadsheet_safe: bool = False
     rows_estimate: int | None = None
     sheets: list[str] = field(default_factory=list)
+    encoding_certainty: float = 1.0
 
 
 def sniff(path: Path, *, name: str = "", overrides: Mapping[str, object] | None = None) -> Sniffed:
@@ -66,43 +76,46 @@ def sniff(path: Path, *, name: str = "", overrides: Mapping[str, object] | None 
     if start.startswith(b"PK\x03\x04"):
         return _sniff_sheet(path, given=given)
     if start.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Refusal("file.spreadsheet_old")
+        return _sniff_old_sheet(path, given=given)
     return _sniff_text(path, given=given)
 
 
 # Delimited files
 
 
-@dataclass(frozen=True)
-class _Fit:
-    dialect: Dialect
-    rows: list[Row]
-    shape: Shape
-    score: float
-
-
 def _sniff_text(path: Path, *, given: dict[str, Any]) -> Sniffed:
-    encoding, is_guess = (given["encoding"], False) if "encoding" in given else detect(path)
+    charset = Charset(given["encoding"]) if "encoding" in given else detect(path)
+    encoding = charset.encoding
     parts = _sample_parts(path, encoding=encoding)
     if not any(part.strip("\ufeff \r\n\t") for part in parts):
         raise Refusal("file.empty")
+    if _MARKUP.match(parts[0]) and "delimiter" not in given:
+        raise Refusal("file.markup")
     base = replace(Dialect(), encoding=encoding)
-    fit = _own_fit(parts, base=base, given=given) or _best_fit(parts, base=base, given=given)
+    fit = _own_fit(parts, base=base, given=given) or best_fit(parts, base=base, given=given)
     shape, rows = fit.shape, fit.rows[fit.shape.start :]
     if shape.columns > MOST_COLUMNS:
         raise Refusal("file.too_many_columns", found=shape.columns, limit=MOST_COLUMNS)
-    dialect = replace(
-        fit.dialect,
+    dialect = _with_shape(fit.dialect, shape=shape, first_line=given.get("first_line", rows[0].line))
+    warnings = _text_warnings(charset, text="".join(parts)) + _warnings(dialect, fit=fit)
+    size, sampled = path.stat().st_size, sum(len(part.encode(encoding, "replace")) for part in parts)
+    count = len(rows) - shape.header * shape.header_rows
+    estimate = count if len(parts) == 1 else int(count * size / max(sampled, 1))
+    found = _sniffed(dialect, rows=rows, confidence=fit.certainty, warnings=warnings, estimate=estimate)
+    return replace(found, encoding_certainty=charset.certainty)
+
+
+def _with_shape(dialect: Dialect, *, shape: Shape, first_line: int) -> Dialect:
+    return replace(
+        dialect,
         header=shape.header,
-        first_line=given.get("first_line", rows[0].line),
+        header_rows=shape.header_rows,
+        first_line=first_line,
         columns=shape.columns,
         short_rows=shape.short_rows,
+        long_rows=shape.long_rows,
+        notes=shape.notes,
     )
-    warnings = _warnings(dialect, rows=rows, is_guess=is_guess and "encoding" not in given, start=shape.start)
-    size, sampled = path.stat().st_size, sum(len(part.encode(encoding, "replace")) for part in parts)
-    count = len(rows) - shape.header
-    estimate = count if len(parts) == 1 else int(count * size / max(sampled, 1))
-    return _sniffed(dialect, rows=rows, confidence=min(fit.score, 1.0), warnings=warnings, estimate=estimate)
 
 
 def _sample_parts(path: Path, *, encoding: str) -> list[str]:
@@ -114,124 +127,101 @@ def _sample_parts(path: Path, *, encoding: str) -> list[str]:
         head = stream.read(_HEAD_BYTES).decode(encoding, MARK_ERRORS)
         parts = [head[: max(head.rfind("\n"), head.rfind("\r")) + 1] or head]
         plain = encoding.removesuffix("-sig") if encoding != "utf-16" else "utf-16-le"
-        for offset in (size // 2, size - _PART_BYTES):
+        for offset, end in ((size // 2, -1), (size - _PART_BYTES, None)):
             # A multiple of four is never within a character of UTF-16 or UTF-32.
             stream.seek(offset & ~3)
-            text = stream.read(_PART_BYTES).decode(plain, MARK_ERRORS)
-            parts.append("".join(split_lines(text)[1:-1]))
+            text = stream.read(_PART_BYTES + 3).decode(plain, MARK_ERRORS)
+            parts.append("".join(split_lines(text)[1:end]))
     return [part for part in parts if part]
 
 
-def _own_fit(parts: Sequence[str], *, base: Dialect, given: Mapping[str, Any]) -> _Fit | None:
+def _own_fit(parts: Sequence[str], *, base: Dialect, given: Mapping[str, Any]) -> Fit | None:
     """Our own files need no guessing: their first line says all."""
     first = split_lines(parts[0])[0].lstrip("\ufeff")
     delimiter = next((mark for mark in ",;\t" if first.startswith((mark.join(FIELDS[:3]) + mark))), None)
     if delimiter is None or given:
         return None
     dialect = replace(base, delimiter=delimiter)
-    rows = _rows(parts, dialect=dialect)
-    if not rows or not is_own_header(rows[0].cells):
+    rows, _ = rows_in(parts, dialect=dialect)
+    if not is_own_header(rows[0].cells):
         return None
     columns = len(rows[0].cells)
-    return _Fit(dialect, rows, Shape(columns, 0, True, False, 1.0, 0, 1.0), 1.0)
+    return Fit(dialect, rows, Shape(columns, 0, True, False, 1.0, 0, 1.0), 1.0)
 
 
-def _best_fit(parts: Sequence[str], *, base: Dialect, given: Mapping[str, Any]) -> _Fit:
-    fits = [
-        _fit(parts, dialect=dialect, given=given) for dialect in _candidates(parts, base=base, given=given)
-    ]
-    by_quote = {(fit.dialect.delimiter, fit.dialect.quote): fit for fit in fits if not fit.dialect.escape}
-    return max(fits, key=lambda fit: _weighed(fit, beside=by_quote.get((fit.dialect.delimiter, '"'))))
+def _text_warnings(charset: Charset, *, text: str) -> list[Warned]:
+    """What makes the characters doubtful."""
+    warnings: list[Warned] = []
+    if charset.lines:
+        lines = ", ".join(map(str, charset.lines))
+        warnings.append(("file.encoding_few", {"encoding": charset.encoding, "lines": lines}))
+    elif charset.certainty < 1:
+        warnings.append(("file.encoding_guessed", {"encoding": charset.encoding}))
+    if not text.isascii():
+        if doubled := doubly_encoded(text):
+            warnings.append(("file.doubly_encoded", {"count": len(doubled), "example": doubled[0][:20]}))
+        if lost := text.count("\ufffd"):
+            warnings.append(("file.characters_lost", {"count": lost}))
+    return warnings
 
 
-def _weighed(fit: _Fit, *, beside: _Fit | None) -> float:
-    """The score, less for reading quotes as plain characters unless quoting clearly fails.
-
-    One stray quote must not turn a file's quotes into data: then nobody would hear of it.
-    """
-    if fit.dialect.quote or beside is None:
-        return fit.score
-    broken = sum(bool(row.problem) for row in beside.rows)
-    is_open = any(cell[:1] == '"' and cell.count('"') & 1 for row in fit.rows for cell in row.cells)
-    return fit.score * 0.8 if broken >= 3 and not is_open else 0.0
-
-
-def _candidates(parts: Sequence[str], *, base: Dialect, given: Mapping[str, Any]) -> list[Dialect]:
-    text = "".join(parts)
-    marks = [mark for mark in _DELIMITERS if mark in text or mark in ("", ",")]
-    if re.search(r"<\S+@\S+>", text) and " " in marks:
-        # "Ann Smith <ann@example.com>": the spaces are within the cells.
-        marks.remove(" ")
-    if separator := _SEP_LINE.match(parts[0]):
-        marks = [separator[1]]
-    delimiters = [given["delimiter"]] if "delimiter" in given else marks
-    quotes = [
-        '"',
-        *(["'"] if re.search(r"'(?:\W|$)", text, re.MULTILINE) else []),
-        *([""] if '"' in text else []),
-    ]
-    quotes = [given["quote"]] if "quote" in given else quotes
-    escapes = ["", *(["\\"] if re.search(r"\\[\"'\\,;|\t]", text) else [])]
-    escapes = [given["escape"]] if "escape" in given else escapes
-    return [
-        replace(base, delimiter=delimiter, quote=quote, escape=escape)
-        for delimiter in delimiters
-        for quote in quotes
-        for escape in escapes
-    ]
-
-
-def _fit(parts: Sequence[str], *, dialect: Dialect, given: Mapping[str, Any]) -> _Fit:
-    first_line = given.get("first_line")
-    if first_line is None and _SEP_LINE.match(parts[0]):
-        first_line = 2
-    rows = _rows(parts, dialect=dialect)
-    shape = shape_of(rows, header=given.get("header"), first_line=first_line)
-    score = _score([row.cells for row in rows[shape.start :][:400] if not row.problem], shape=shape)
-    return _Fit(dialect, rows, shape, score * _DELIMITERS.get(dialect.delimiter, 0.9))
-
-
-def _score(table: Sequence[list[str]], *, shape: Shape) -> float:
-    """How good a table this is, from 0 to 1."""
-    cells = [cell for row in table for cell in row if cell]
-    count = max(len(cells), 1)
-    values = sum(bool(_VALUE.fullmatch(cell)) for cell in cells) / count
-    # Signs of the wrong quote or delimiter: quotes left around cells, spaces before them, columns of nothing.
-    wrapped = sum(bool(_WRAPPED.fullmatch(cell)) for cell in cells) / count
-    spaced = sum(cell[0] == " " for cell in cells) / count
-    filled = sum(any(column) for column in zip(*table, strict=False)) / max(shape.columns, 1)
-    score = shape.consistency**2 * (0.5 + 0.5 * values) * (0.4 + 0.6 * shape.address_share)
-    score *= (1 - 0.5 * wrapped) * (1 - 0.2 * spaced) * (0.7 + 0.3 * min(filled, 1.0))
-    return score * (1.0 if shape.columns > 1 else 0.6)
-
-
-def _rows(parts: Sequence[str], *, dialect: Dialect) -> list[Row]:
-    """The rows of all parts. Those behind the first part have line numbers that mean nothing."""
-    rows: list[Row] = []
-    for number, part in enumerate(parts):
-        lines = split_lines(part.lstrip("\ufeff"))
-        found = list(Records(lines, dialect=dialect, columns=None, line=1 if number == 0 else 1_000_000))
-        # A part that begins within a quoted cell begins with rubble.
-        rows += found if number == 0 else found[1:]
-    return rows or [Row(1, [""])]
-
-
-def _warnings(
-    dialect: Dialect, *, rows: Sequence[Row], is_guess: bool, start: int
-) -> list[tuple[str, dict[str, Any]]]:
-    warnings: list[tuple[str, dict[str, Any]]] = []
-    if is_guess:
-        warnings.append(("file.encoding_guessed", {"encoding": dialect.encoding}))
-    if start:
+def _warnings(dialect: Dialect, *, fit: Fit) -> list[Warned]:
+    shape, rows = fit.shape, fit.rows[fit.shape.start :]
+    warnings: list[Warned] = []
+    if dialect.kind == "delimited" and len(rows) > 1 and _is_doubtful(fit):
+        warnings.append(("file.delimiter_guessed", {"delimiter": dialect.delimiter}))
+    if shape.start:
         warnings.append(("file.preamble_skipped", {"lines": dialect.first_line - 1}))
+    cells = [cell for row in rows for cell in row.cells if "\\" in cell]
+    if count := sum(bool(_BACKSLASH.search(cell)) for cell in cells):
+        warnings.append(("file.backslashes", {"count": count}))
     if not dialect.header:
         warnings.append(("file.no_header", {}))
+    else:
+        warnings += _header_warnings(rows, dialect=dialect)
+    if shape.second_table is not None and fit.rows[shape.second_table].line < FAR_LINE:
+        warnings.append(("file.second_table", {"line": fit.rows[shape.second_table].line}))
     if damaged := sum(bool(row.problem) for row in rows):
         warnings.append(("file.damaged_rows", {"count": damaged}))
     return warnings
 
 
+def _is_doubtful(fit: Fit) -> bool:
+    """Whether another delimiter may be meant: it is likely, or addresses stand amid other things."""
+    rows = fit.rows[fit.shape.start :]
+    is_mixed = fit.shape.columns == 1 and fit.shape.address_column is None
+    return fit.certainty < _DOUBT or (is_mixed and any(ADDRESS.search(row.cells[0]) for row in rows))
+
+
+def _header_warnings(rows: Sequence[Row], *, dialect: Dialect) -> list[Warned]:
+    """What is odd about the header: names moved by a lost or stray delimiter are wrong for every row."""
+    warnings: list[Warned] = []
+    header, data = rows[0], rows[dialect.header_rows :]
+    names = [name for name in names_in(header, columns=dialect.columns) if name.strip()]
+    widths = Counter(len(row.cells) for row in data if not row.problem)
+    usual = widths.most_common(1)[0][0] if widths else len(header.cells)
+    if data and not widths[len(header.cells)]:
+        warnings.append(("file.header_width", {"names": len(names), "columns": usual}))
+    if header.problem:
+        warnings.append(("file.header_damaged", {"line": header.line}))
+    if dialect.header_rows > 1:
+        warnings.append(("file.header_rows", {"count": dialect.header_rows}))
+    return warnings
+
+
 # Spreadsheets
+
+
+def _sniff_old_sheet(path: Path, *, given: dict[str, Any]) -> Sniffed:
+    """A spreadsheet in the format of Excel 97, or any other document of that time, or one with a password."""
+    try:
+        return _sniff_sheet(path, given=given)
+    except Refusal as refusal:
+        if refusal.code != "file.spreadsheet_unreadable":
+            raise
+    with path.open("rb") as stream:
+        is_locked = "EncryptedPackage".encode("utf-16-le") in stream.read(_HEAD_BYTES)
+    raise Refusal("file.spreadsheet_locked" if is_locked else "file.spreadsheet_old")
 
 
 def _sniff_sheet(path: Path, *, given: dict[str, Any]) -> Sniffed:
@@ -242,17 +232,20 @@ def _sniff_sheet(path: Path, *, given: dict[str, Any]) -> Sniffed:
     header, first_line = given.get("header"), given.get("first_line")
     width = max(len(row.cells) for row in rows)
     # A sheet's rows end at their last filled cell.
-    rows = [Row(row.line, row.cells + [""] * (width - len(row.cells))) for row in rows]
-    shape = shape_of(rows, header=header, first_line=first_line)
-    rows, columns = rows[shape.start :], shape.columns
+    all_rows = [Row(row.line, row.cells + [""] * (width - len(row.cells))) for row in rows]
+    shape = shape_of(all_rows, header=header, first_line=first_line)
+    rows, columns = all_rows[shape.start :], shape.columns
     if columns > MOST_COLUMNS:
         raise Refusal("file.too_many_columns", found=columns, limit=MOST_COLUMNS)
-    dialect = Dialect(
-        kind="spreadsheet", header=shape.header, first_line=rows[0].line, sheet=sheet.name, columns=columns,
-        short_rows=True,
-    )  # fmt: skip
-    warnings = _warnings(dialect, rows=rows, is_guess=False, start=shape.start)
-    estimate = sheet.last_row - rows[0].line + (not shape.header)
+    base = Dialect(kind="spreadsheet", sheet=sheet.name)
+    dialect = replace(_with_shape(base, shape=shape, first_line=rows[0].line), short_rows=True)
+    fit = Fit(dialect, all_rows, shape, 1.0)
+    warnings = _warnings(dialect, fit=fit)
+    if sheet.merged:
+        warnings.append(("file.merged_cells", {"count": sheet.merged}))
+    if sheet.errors:
+        warnings.append(("file.error_cells", {"count": sheet.errors}))
+    estimate = sheet.last_row - rows[0].line + 1 - shape.header * shape.header_rows
     found = _sniffed(dialect, rows=rows, confidence=1.0, warnings=warnings, estimate=estimate)
     return replace(found, sheets=sheet.sheets)
 
@@ -261,16 +254,20 @@ def _sniff_sheet(path: Path, *, given: dict[str, Any]) -> Sniffed:
 
 
 def _sniffed(
-    dialect: Dialect, *, rows: Sequence[Row], confidence: float, warnings: list[Any], estimate: int
+    dialect: Dialect, *, rows: Sequence[Row], confidence: float, warnings: list[Warned], estimate: int
 ) -> Sniffed:
-    names = header_names(rows[0], quote=dialect.quote) if dialect.header else []
-    data = [list(row.cells) for row in rows[dialect.header :] if not row.problem][:SAMPLE_ROWS]
+    header, data_rows = (
+        (rows[: dialect.header_rows], rows[dialect.header_rows :]) if dialect.header else ([], rows)
+    )
+    names = names_of(header, columns=dialect.columns) if header else []
+    data = [list(row.cells) for row in data_rows if not row.problem][:SAMPLE_ROWS]
     plain = [unescape_formula(name) for name in names]
+    known = max((n for n, name in enumerate(names, 1) if name), default=0)
     is_own = is_own_header(names)
     is_safe = bool(plain) and plain[-1] == SAFE_MARKER
     if is_safe:
         names, data = plain, [[unescape_formula(cell) for cell in row] for row in data]
-    headers = [names[n] if n < len(names) else f"Column {n + 1}" for n in range(dialect.columns)]
+    headers = [names[n] if n < known else f"Column {n + 1}" for n in range(dialect.columns)]
     if not any(ADDRESS.search(cell) for row in data for cell in row) and data:
         warnings = [*warnings, ("file.no_address_column", {})]
     return Sniffed(

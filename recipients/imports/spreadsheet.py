@@ -1,4 +1,4 @@
-"""Rows of an XLSX file, read in a child process that may die of it.
+"""Rows of a spreadsheet, read in a child process that may die of it.
 
 A spreadsheet of 1 KB can ask for more memory than there is and abort the process that opens it. So the
 parser runs in a child with limits on memory, time and environment, which looks at the zip directory and
@@ -35,13 +35,16 @@ _BLOCK_BYTES = 1 << 18
 class Sheet:
     """One sheet of a workbook: the names to choose from, this one's name, its last row, its rows.
 
-    Each row is its number, as a spreadsheet program shows it, and its cells as text.
+    Each row is its number, as a spreadsheet program shows it, and its cells as text. `merged` counts the
+    cells that reach over several rows, `errors` those that show an error such as #N/A.
     """
 
     sheets: list[str]
     name: str
     last_row: int
     rows: Iterator[tuple[int, list[str]]]
+    merged: int = 0
+    errors: int = 0
 
 
 @contextmanager
@@ -69,7 +72,7 @@ def open_sheet(path: Path, *, sheet: str = "", limit: int = 0) -> Iterator[Sheet
     try:
         messages = _messages(cast("IO[bytes]", child.stdout))
         about = next(messages)
-        yield Sheet(about["sheets"], about["name"], about["last_row"], _rows(messages))
+        yield Sheet(rows=_rows(messages), **about)
     finally:
         child.kill()
         child.communicate()

@@ -1,4 +1,8 @@
-"""The child that reads one sheet of an XLSX file and writes it as JSON lines (see spreadsheet.py)."""
+"""The child that reads one sheet of a spreadsheet and writes it as JSON lines (see spreadsheet.py).
+
+XLSX, ODS, XLSB and XLS. Of XLSX alone it can tell beforehand how large a sheet will be; the others have
+the limits of the process. Of XLSB and XLS it knows the values alone, not what is shown.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,24 @@ import re
 import resource
 import sys
 import zipfile
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
 from backupsvc.errors import Refusal
 from recipients.imports.spreadsheet import CPU_SECONDS, MEMORY_BYTES
+from recipients.imports.spreadsheet_cells import OPEN_CONTENT, CellTexts, OpenShown, Shown, column_number
 
 MOST_MEMBERS = 2_000
 MOST_BYTES = 500 << 20
@@ -24,6 +38,9 @@ MOST_CELLS = 20_000_000
 HIGHEST_RATIO = 200
 SMALL_MEMBER_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 20
+# A cell and what follows it at the end of one chunk, to be looked at again with the next.
+_TAIL_BYTES = 1 << 12
+WORKBOOK = "xl/workbook.xml"
 
 # A cell with content; one without ends in "/>" and takes no memory.
 _CELL = rb"<%bc\s(?:[^>]*?\s)??r=[\"']([A-Z]{1,3})([0-9]{1,7})[\"'][^>]*(?<!/)>"
@@ -38,6 +55,9 @@ def main(path: str, sheet: str, limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                check_directory(archive)
         _write_sheet(path, sheet=sheet, limit=limit)
     except Refusal as refusal:
         _say({"refusal": refusal.code, "params": refusal.params})
@@ -56,23 +76,58 @@ def main(path: str, sheet: str, limit: int) -> None:
 
 
 def _write_sheet(path: str, *, sheet: str, limit: int) -> None:
-    with zipfile.ZipFile(path) as archive:
-        check_directory(archive)
-        parts = sheet_parts(archive)
-        with CalamineWorkbook.from_path(path) as workbook:
-            name, names = _choose(workbook, parts=parts, archive=archive, wanted=sheet)
-            table = workbook.get_sheet_by_name(name)
-            last_row = table.end[0] + 1 if table.end else 0
-            _say({"sheets": names, "name": name, "last_row": last_row})
-            for number, cells in enumerate(table.iter_rows()):
-                if limit and number >= limit:
-                    break
-                texts = [as_text(cell) for cell in cells]
-                while texts and not texts[-1]:
-                    texts.pop()
-                if texts:
-                    _say([number + 1, texts])
+    # By what is in it: people name a file .xls that is an XLSX.
+    with Path(path).open("rb") as stream, CalamineWorkbook.from_filelike(stream) as workbook:
+        name, names, shown = _chosen(path, workbook=workbook, wanted=sheet)
+        table = workbook.get_sheet_by_name(name)
+        last_row = table.end[0] + 1 if table.end else 0
+        about = {"sheets": names, "name": name, "last_row": last_row}
+        _say(about | {"merged": _merged_rows(table), "errors": len(shown.errors) if shown else 0})
+        for number, cells in enumerate(table.iter_rows()):
+            if limit and number >= limit:
+                break
+            texts = [as_text(cell) for cell in cells]
+            if shown:
+                _show(texts, cells=cells, row=number, shown=shown)
+            while texts and not texts[-1]:
+                texts.pop()
+            if texts:
+                _say([number + 1, texts])
     _say("end")
+
+
+def _show(texts: list[str], *, cells: list[Any], row: int, shown: CellTexts) -> None:
+    for column, cell in enumerate(cells):
+        text = shown.text(row, column, cell)
+        if text is not None:
+            texts[column] = text
+
+
+def _merged_rows(table: CalamineSheet) -> int:
+    """How many cells are merged over several rows; all but the first of such rows are empty there."""
+    return sum(end[0] > start[0] for start, end in table.merged_cell_ranges or [])
+
+
+def _chosen(path: str, *, workbook: CalamineWorkbook, wanted: str) -> tuple[str, list[str], CellTexts | None]:
+    """The sheet to read, the names there are, and what its cells show."""
+    if not zipfile.is_zipfile(path):
+        return *_choose(workbook, wanted=wanted, has_content=_has_cells(workbook)), None
+    with zipfile.ZipFile(path) as archive:
+        members = archive.namelist()
+        if WORKBOOK not in members:
+            name, names = _choose(workbook, wanted=wanted, has_content=_has_cells(workbook))
+            return name, names, OpenShown(archive, sheet=name) if OPEN_CONTENT in members else None
+        parts, shown = sheet_parts(archive), Shown(archive)
+        chosen = _choose(
+            workbook,
+            wanted=wanted,
+            has_content=lambda name: bool(count_cells(archive, member=parts[name], shown=shown)),
+        )
+        return *chosen, shown
+
+
+def _has_cells(workbook: CalamineWorkbook) -> Callable[[str], bool]:
+    return lambda name: workbook.get_sheet_by_name(name).end is not None
 
 
 def check_directory(archive: zipfile.ZipFile) -> None:
@@ -88,7 +143,7 @@ def check_directory(archive: zipfile.ZipFile) -> None:
             raise Refusal("file.spreadsheet_unreadable")
         if member.file_size > max(SMALL_MEMBER_BYTES, HIGHEST_RATIO * member.compress_size):
             raise Refusal("file.spreadsheet_too_large")
-    if "xl/workbook.xml" not in archive.namelist():
+    if not {WORKBOOK, "xl/workbook.bin", "content.xml"} & set(archive.namelist()):
         raise Refusal("file.spreadsheet_unreadable")
 
 
@@ -97,7 +152,7 @@ def sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
     relations = _xml(archive, member="xl/_rels/workbook.xml.rels")
     targets = {str(item.get("Id")): str(item.get("Target")) for item in relations}
     parts = {}
-    for item in _xml(archive, member="xl/workbook.xml").iter():
+    for item in _xml(archive, member=WORKBOOK).iter():
         target = targets.get(str(item.get(_RELATION)))
         if item.tag.endswith("}sheet") and target:
             parts[str(item.get("name"))] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
@@ -110,7 +165,7 @@ def _xml(archive: zipfile.ZipFile, *, member: str) -> ElementTree.Element:
 
 
 def _choose(
-    workbook: CalamineWorkbook, *, parts: dict[str, str], archive: zipfile.ZipFile, wanted: str
+    workbook: CalamineWorkbook, *, wanted: str, has_content: Callable[[str], bool]
 ) -> tuple[str, list[str]]:
     """The sheet to read and the names there are. Its size is checked before it is loaded."""
     sheets = [item for item in workbook.sheets_metadata if item.typ == SheetTypeEnum.WorkSheet]
@@ -118,16 +173,15 @@ def _choose(
     if wanted:
         if wanted not in names:
             raise Refusal("file.sheet_unknown", sheet=wanted)
-        count_cells(archive, member=parts[wanted])
+        has_content(wanted)
         return wanted, names
-    visible = [item.name for item in sheets if item.visible == SheetVisibleEnum.Visible]
-    for name in visible:
-        if count_cells(archive, member=parts[name]):
-            return name, names
+    for item in sheets:
+        if item.visible == SheetVisibleEnum.Visible and has_content(item.name):
+            return item.name, names
     raise Refusal("file.empty")
 
 
-def count_cells(archive: zipfile.ZipFile, *, member: str) -> int:
+def count_cells(archive: zipfile.ZipFile, *, member: str, shown: Shown) -> int:
     """The area the sheet's filled cells span; it is what the parser allocates. Refuses a huge one."""
     columns: set[bytes] = set()
     rows: set[bytes] = set()
@@ -148,13 +202,15 @@ def count_cells(archive: zipfile.ZipFile, *, member: str) -> int:
             else:
                 filled += len(_CONTENT.findall(block))
             block = tail + block
-            tail = block[block.rfind(b"<") :][:200]
+            shown.look(block)
+            # From the last cell on, which may end in the next block.
+            tail = block[max(block.rfind(b"<c"), len(block) - _TAIL_BYTES, 0) :]
     if b"worksheet>" not in tail:
         raise Refusal("file.spreadsheet_unreadable")
     if not columns:
         # Cells need not say where they are; then they stand side by side and span no more than they are.
         return filled
-    places = [_column_number(column) for column in columns]
+    places = [column_number(column) for column in columns]
     lines = [int(row) for row in rows]
     area = (max(places) - min(places) + 1) * (max(lines) - min(lines) + 1)
     if area > MOST_CELLS:
@@ -165,13 +221,6 @@ def count_cells(archive: zipfile.ZipFile, *, member: str) -> int:
 def _cell_pattern(head: bytes) -> re.Pattern[bytes]:
     root = _ROOT.search(head)
     return re.compile(_CELL % ((root and root[1]) or b""))
-
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
 
 
 def as_text(value: Any) -> str:
@@ -188,7 +237,8 @@ def as_text(value: Any) -> str:
         case date() | time():
             return value.isoformat()
         case timedelta():
-            return str(value)
+            minutes, seconds = divmod(int(value.total_seconds()), 60)
+            return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
     return str(value)
 
 

@@ -117,6 +117,113 @@ def test_the_safe_state_wins(
     assert (row.activated, row.deactivated, row.bounced) == (activated, deactivated, bounced)
 
 
+def with_columns(*columns: tuple[str, str, str], **changes: Any) -> StagedRow:
+    """A row of (header, target, cell)."""
+    every = (("E-Mail", "email", "ann@example.com"), *columns)
+    rules = Rules(
+        ATTRIBUTES, Mapping(tuple(target for _, target, _ in every)), "keep", "active", NOW,
+        headers=tuple(header for header, _, _ in every), **changes,
+    )  # fmt: skip
+    row = check_row(Row(7, [cell for _, _, cell in every]), rules=rules)
+    assert isinstance(row, StagedRow), row
+    return row
+
+
+@pytest.mark.parametrize(
+    ("header", "target", "cell", "activated", "deactivated", "bounced"),
+    [
+        ("Subscribed", "status", "yes", NOW, None, False),
+        ("Subscribed", "status", "no", None, NOW, False),
+        ("Opt-in", "status", "false", None, NOW, False),
+        ("Newsletter", "status", "", NOW, None, None),
+        ("BLACKLIST", "deactivated", "true", None, NOW, None),
+        ("BLACKLIST", "deactivated", "1", None, NOW, None),
+        ("BLACKLIST", "deactivated", "false", NOW, None, None),
+        ("BLACKLIST", "deactivated", "0", NOW, None, None),
+        ("Opted out", "deactivated", str(THEN), None, THEN, None),
+        ("Abgemeldet", "deactivated", "abgemeldet", None, NOW, None),
+        ("Abgemeldet", "deactivated", "aktiv", NOW, None, None),
+        # Mapped to the status by hand: a yes still says that the person is out.
+        ("BLACKLIST", "status", "true", None, NOW, False),
+        ("BLACKLIST", "status", "false", NOW, None, None),
+        ("Unsubscribed", "status", str(THEN), None, NOW, False),
+        ("Bounced", "status", "1700000000", None, None, True),
+        ("Email hard bounce reason", "status", "Mailbox full", None, None, True),
+        ("Bounced", "status", "0", NOW, None, None),
+        ("Confirmed", "activated", "yes", NOW, None, None),
+        ("Confirmed", "activated", "no", None, None, None),
+        ("Confirmed", "activated", "NULL", None, None, None),
+    ],
+)
+def test_flags_of_other_tools_are_read_on_the_safe_side(
+    header: str,
+    target: str,
+    cell: str,
+    activated: datetime | None,
+    deactivated: datetime | None,
+    bounced: bool | None,
+) -> None:
+    row = with_columns((header, target, cell))
+    assert (row.activated, row.deactivated, row.bounced) == (activated, deactivated, bounced)
+
+
+def test_whoever_is_out_by_one_of_several_columns_is_out() -> None:
+    row = with_columns(
+        ("Status", "status", "active"), ("Newsletter", "status", "no"), ("Bounced", "status", "")
+    )
+    assert (row.activated, row.deactivated, row.bounced) == (None, NOW, False)
+    row = with_columns(("Status", "status", "unsubscribed"), ("Bounced", "status", "yes"))
+    assert (row.deactivated, row.bounced) == (None, True)
+    row = with_columns(
+        ("Opt-out", "deactivated", str(THEN)),
+        ("Left", "deactivated", str(LATER)),
+        ("Out", "deactivated", "yes"),
+    )
+    assert row.deactivated == LATER
+    row = with_columns(("Opt-out", "deactivated", ""), ("Out", "deactivated", "yes"))
+    assert row.deactivated == NOW
+    row = with_columns(("Opt-out", "deactivated", ""), ("Out", "deactivated", "no"))
+    assert (row.activated, row.deactivated) == (NOW, None)
+
+
+def test_a_word_for_out_in_a_column_that_cannot_say_it_rejects_the_row() -> None:
+    row = checked({"email": "a@x.com", "activated": "unsubscribed"})
+    assert isinstance(row, Rejected)
+    assert row.problem.code == "value.time"
+
+
+def test_what_programs_write_for_nothing_is_empty_in_all_but_texts() -> None:
+    row = staged(
+        {
+            "status": "NULL", "registered": "0000-00-00", "signup_ip": "-", "attribute:Text": "NULL",
+            "attribute:Number": "n/a", "attribute:Gender": "unknown", "attribute:Date": "0/0/00",
+        }
+    )  # fmt: skip
+    assert (row.registered, row.signup_ip, row.attributes) == (None, None, {"Text": "NULL"})
+
+
+def test_numbers_are_dates_and_years_have_two_figures_where_the_column_says_so() -> None:
+    columns = {"registered": "46349", "attribute:Date": "46349", "attribute:Text": "46349"}
+    row = staged(columns, serial=frozenset((1, 2)))
+    assert row.registered == datetime(2026, 11, 23, tzinfo=UTC)
+    assert row.attributes == {"Date": "2026-11-23", "Text": "46349"}
+    born = (AttributeSpec("Geburtstag", "date"), AttributeSpec("Contract ends", "date"))
+    assert staged({"attribute:Geburtstag": "1.5.55"}, attributes=born).attributes == {
+        "Geburtstag": "1955-05-01"
+    }
+    assert staged({"registered": "1.5.24"}).registered == datetime(2024, 5, 1, tzinfo=UTC)
+    row_ = checked({"email": "a@x.com", "attribute:Contract ends": "1.5.55"}, attributes=born)
+    assert isinstance(row_, Rejected)
+    assert row_.problem.code == "value.year"
+
+
+def test_what_was_mended_is_told_with_the_cell_as_it_was() -> None:
+    assert staged({}).mended == ""
+    row = checked({"email": "Ann Smith <Ann@Example.com>"})
+    assert isinstance(row, StagedRow)
+    assert (row.email, row.mended) == ("Ann@Example.com", "Ann Smith <Ann@Example.com>")
+
+
 def test_new_recipients_get_the_chosen_status_only_where_the_file_is_silent() -> None:
     assert staged({}, new_status="active").activated == NOW
     assert staged({"status": ""}, new_status="active").activated == NOW

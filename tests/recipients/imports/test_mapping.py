@@ -46,6 +46,79 @@ def test_the_names_of_many_programs_are_known(headers: Sequence[str], targets: S
     assert columns(headers) == list(targets)
 
 
+@pytest.mark.parametrize(
+    ("tool", "headers", "targets"),
+    [
+        ("Mailchimp, unsubscribed", "Email Address,First Name,Last Name,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,"
+         "CONFIRM_TIME,UNSUB_TIME,UNSUB_CAMPAIGN_TITLE,UNSUB_REASON,TAGS",
+         "email,Vorname,Nachname,,registered,signup_ip,activated,deactivated,,,tags"),
+        ("Mailchimp, cleaned", "Email Address,OPTIN_TIME,CLEAN_TIME,CLEAN_CAMPAIGN_TITLE",
+         "email,registered,status,"),
+        ("Brevo", "CONTACT ID,EMAIL,LASTNAME,FIRSTNAME,SMS,DOUBLE_OPT-IN,OPT_IN,ADDED_TIME,BLACKLIST",
+         ",email,Nachname,Vorname,,activated,status,registered,deactivated"),
+        ("CleverReach API", "id,email,activated,registered,deactivated,last_changed,source,bounced,"
+         "stars,tags",
+         ",email,activated,registered,deactivated,,source,status,,tags"),
+        ("rapidmail", "E-Mail;Anrede;Titel;Vorname;Nachname;Status;Erstellt am;Aktiviert am;PLZ",
+         "email,,,Vorname,Nachname,status,registered,activated,PLZ"),
+        ("HubSpot", "Record ID,First Name,Last Name,Email,Create Date (EST),Marketing contact status,"
+         "Unsubscribed from all email,Opted out of email: Newsletter,Email hard bounce reason,Lead Status",
+         ",Vorname,Nachname,email,registered,status,deactivated,deactivated,status,"),
+        ("Google", "First Name,Last Name,Birthday,Labels,E-mail 1 - Label,E-mail 1 - Value,"
+         "Address 1 - Postal Code",
+         "Vorname,Nachname,Geburtstag,tags,,email,PLZ"),
+        ("Outlook", "Title,First Name,Last Name,Company,Business Postal Code,E-mail Address,"
+         "E-mail Display Name,Birthday",
+         ",Vorname,Nachname,,PLZ,email,,Geburtstag"),
+        ("Outlook, German", "Anrede,Vorname,Nachname,Firma,Postleitzahl geschäftlich,E-Mail-Adresse,"
+         "Geburtstag,Kategorien",
+         ",Vorname,Nachname,,PLZ,email,Geburtstag,tags"),
+        ("Outlook, French", "Prénom,Nom,Code postal,Adresse de messagerie,Catégories",
+         "Vorname,Nachname,PLZ,email,tags"),
+        ("Shopify", "First Name,Last Name,Email,Accepts Email Marketing,Zip,Tags",
+         "Vorname,Nachname,email,status,PLZ,tags"),
+        ("Spanish", "Correo electrónico,Nombre,Apellidos,Código postal,Fecha de alta,Fecha de baja",
+         "email,Vorname,Nachname,PLZ,registered,deactivated"),
+        ("Dutch", "E-mailadres,Voornaam,Achternaam,Postcode,Ingeschreven op,Uitgeschreven op,Geboortedatum",
+         "email,Vorname,Nachname,PLZ,registered,deactivated,Geburtstag"),
+        ("French", "Adresse e-mail;Prenom;Nom;Date d'inscription;Date de desinscription;Consentement",
+         "email,Vorname,Nachname,registered,deactivated,status"),
+        ("Italian", "Posta elettronica;Nome;Cognome;CAP;Iscritto il;Disiscritto il;Consenso",
+         "email,Vorname,Nachname,PLZ,registered,deactivated,status"),
+        ("German without umlauts", "E-Mail-Adresse;Bestaetigt am;Abgemeldet am;Schlagwoerter",
+         "email,activated,deactivated,tags"),
+    ],
+)  # fmt: skip
+def test_the_exports_of_other_tools_map_themselves(tool: str, headers: str, targets: str) -> None:
+    known = [AttributeSpec(name, "text") for name in ("Vorname", "Nachname", "Geburtstag", "PLZ")]
+    names = {spec.name for spec in known}
+    expected = [f"attribute:{target}" if target in names else target for target in targets.split(",")]
+    assert columns(headers.split(";" if ";" in headers else ","), attributes=known) == expected
+
+
+def test_every_column_that_says_who_is_out_is_used() -> None:
+    headers = ["email", "Status", "Newsletter", "Unsubscribed", "Blacklisted", "Bounced"]
+    sample = [
+        ["a@x.com", "active", "yes", "no", "false", ""],
+        ["b@x.com", "active", "no", "", "true", "550 unknown"],
+    ]
+    assert columns(headers, sample) == ["email", "status", "status", "deactivated", "deactivated", "status"]
+
+
+def test_a_column_whose_cells_say_something_else_is_left_alone() -> None:
+    headers = ["email", "Estado", "Created", "Active", "IP"]
+    sample = [["a@x.com", "Madrid", "by Bob", "gold", "kitchen"]] * 3
+    assert columns(headers, sample) == ["email", "", "", "", ""]
+    dates = [["a@x.com", "suscrito", "03/04/24", "yes", "10.0.0.1"], ["b@x.com", "baja", "46349", "no", ""]]
+    assert columns(headers, dates) == ["email", "status", "registered", "status", "signup_ip"]
+
+
+def test_a_field_of_just_that_name_comes_before_one_that_is_nearly_called_so() -> None:
+    near, exact = AttributeSpec("Große", "text"), AttributeSpec("Grosse", "text")
+    assert columns(["email", "Grosse"], attributes=[exact, near])[1] == "attribute:Grosse"
+    assert columns(["email", "Große"], attributes=[exact, near])[1] == "attribute:Große"
+
+
 def test_a_column_of_addresses_is_the_email_if_no_header_says_so() -> None:
     assert columns(["Column 1", "Column 2"], [["Ann", "a@x.com"], ["Bob", "b@x.com"]]) == ["", "email"]
 
@@ -114,7 +187,7 @@ def test_names_nobody_knows_are_refused() -> None:
     [
         (Mapping(("", "status", "")), "mapping.no_email"),
         (Mapping(("", "", ""), fixed=(("email", "a@x.com"),)), "mapping.no_email"),
-        (Mapping(("email", "status", "status")), "mapping.twice"),
+        (Mapping(("email", "registered", "registered")), "mapping.twice"),
         (Mapping(("email", "status", ""), fixed=(("status", "active"),)), "mapping.twice"),
         (Mapping(("email", "color", "")), "mapping.unknown_field"),
         (Mapping(("email", "attribute:Color", "")), "mapping.unknown_field"),
@@ -140,6 +213,28 @@ def test_signup_columns_left_out_are_named() -> None:
     assert unmapped_signup(["E-Mail", "Aktiviert", "Status", "Abgemeldet am", "Hat"], mapping) == [
         "Aktiviert", "Abgemeldet am",
     ]  # fmt: skip
+
+
+def test_a_second_column_that_says_who_is_out_may_not_be_left_out_unnoticed() -> None:
+    headers = ["email", "Status", "Blacklisted", "Newsletter"]
+    mapping = Mapping(("email", "status", "", ""))
+    assert unmapped_signup(headers, mapping) == ["Blacklisted"]
+    sample = [["a@x.com", "active", "true", "no"]]
+    assert unmapped_signup(headers, mapping, samples=sample) == ["Blacklisted", "Newsletter"]
+    weekly = [["a@x.com", "active", "true", "weekly"]]
+    assert unmapped_signup(headers, mapping, samples=weekly) == ["Blacklisted"]
+
+
+def test_fields_of_our_own_files_are_no_signup_columns_whatever_they_are_called() -> None:
+    headers = [*FIELDS, "Newsletter"]
+    assert unmapped_signup(headers, Mapping((*FIELDS, ""))) == []
+
+
+def test_a_column_named_by_hand_does_not_silence_another_that_says_who_is_out() -> None:
+    headers = ["email", "Blacklisted", "Gone"]
+    mapping = suggest(headers, samples=[], attributes=[])
+    named = apply_names(mapping, {"Gone": "deactivated"}, headers=headers, attributes=[])
+    assert named.columns == ("email", "deactivated", "deactivated")
 
 
 def test_a_mapping_can_be_stored() -> None:

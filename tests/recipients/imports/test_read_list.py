@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -66,6 +67,26 @@ def test_large_files_come_out_of_stdout_whole(tmp_path: Path) -> None:
     path = tmp_path / "large.csv"
     path.write_text("email,name\n" + "".join(f"p{n}@x.com,{'n' * 90}\n" for n in range(12_000)))
     assert read_list(path).stdout == path.read_text()
+
+
+def test_what_is_doubtful_is_said_and_sound_files_are_read_in_silence(damaged: Path, tmp_path: Path) -> None:
+    path = tmp_path / "products.csv"
+    path.write_text("id;name;price\n1;Boot;3,50\n2;Hat;4,00\n")
+    done = read_list(path)
+    assert (done.stdout, done.stderr) == ('id,name,price\n1,Boot,"3,50"\n2,Hat,"4,00"\n', "")
+    assert f"{damaged}: file.encoding_few: Only line 2" in read_list(damaged).stderr
+
+
+def test_the_sheet_can_be_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "list.xlsx"
+    with xlsxwriter.Workbook(str(path)) as workbook:
+        for name in ("Main", "Old"):
+            workbook.add_worksheet(name).write_column(0, 0, ["email", f"{name}@x.com"])
+    assert read_list(path).stdout == "email\nMain@x.com\n"
+    assert read_list(path, "--sheet", "Old").stdout == "email\nOld@x.com\n"
+    unknown = read_list(path, "--sheet", "New")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "file.sheet_unknown" in unknown.stderr
 
 
 def test_wrong_usage_is_exit_2() -> None:

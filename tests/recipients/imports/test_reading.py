@@ -125,8 +125,11 @@ def test_half_a_character_at_the_end_of_utf_16_rejects_the_last_row(path: Path) 
 def test_rows_of_another_width_are_reported(path: Path) -> None:
     text = "email,name,city\na@x.com,A,X\nb@x.com,B\nc@x.com,C,X,Y\nd@x.com,D,X,,\n" + "e@x.com,E,X\n" * 40
     rows = rows_of(path, text)
-    assert codes(rows) == {3: "row.too_few_fields", 4: "row.too_many_fields"}
-    assert rows[3].cells == ["d@x.com", "D", "X"]
+    assert codes(rows) == {
+        3: "row.too_few_fields",
+        4: "row.too_many_fields",
+        5: "row.too_many_fields",  # maybe a delimiter astray in front of an empty cell: nobody can tell
+    }
 
 
 def test_short_rows_are_whole_where_the_file_makes_a_habit_of_it(path: Path) -> None:

@@ -160,6 +160,11 @@ def test_pasted_names_with_addresses_stay_whole(path: Path) -> None:
     assert found.sample == [["Ann Smith <a@x.com>"], ["Bob, Jr <b@x.com>"]]
 
 
+def test_addresses_in_angle_brackets_are_no_markup(path: Path) -> None:
+    found = look(path, "<head@x.com>\n<table@x.com>\n<html@x.com>\n")
+    assert found.sample == [["<head@x.com>"], ["<table@x.com>"], ["<html@x.com>"]]
+
+
 def test_a_header_with_a_stray_quote_is_still_the_header(path: Path) -> None:
     found = look(path, '"email","na"me","city"\n' + table(PEOPLE, quote='"'))
     assert found.headers == ["email", 'na"me', "city"]
@@ -199,6 +204,10 @@ def test_marks_for_inches_are_no_quotes(path: Path) -> None:
         (bytes(range(256)) * 20, "file.binary"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "file.spreadsheet_old"),
         (b"a@x.com" + b",x" * 600 + b"\n", "file.too_many_columns"),
+        (b"\r\n<html><body><table><tr><td>a@x.com</td></tr></table>", "file.markup"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?><Workbook><Row>a@x.com</Row></Workbook>', "file.markup"),
+        (b'[{"email": "a@x.com"}]', "file.markup"),
+        (b"BEGIN:VCARD\r\nEMAIL:a@x.com\r\nEND:VCARD\r\n", "file.markup"),
     ],
 )
 def test_files_that_are_no_lists_are_refused(path: Path, content: bytes, code: str) -> None:
@@ -235,6 +244,22 @@ def test_large_files_are_judged_by_head_middle_and_tail(path: Path) -> None:
     found = look(path, table([HEADER, *rows], ";"))
     assert found.dialect.delimiter == ";"
     assert found.rows_estimate == pytest.approx(20_000, rel=0.05)
+
+
+def test_large_files_with_cells_of_two_lines_are_not_called_damaged(path: Path) -> None:
+    rows = [[f"p{n}@example.com", f"Street {n}\nKöln", "x" * 40] for n in range(20_000)]
+    found = look(path, table([HEADER, *rows], ";", '"'))
+    assert found.dialect.quote == '"'
+    assert not found.warnings
+
+
+def test_notes_below_the_table_of_a_large_file_are_seen(path: Path) -> None:
+    rows = [[f"p{n}@example.com", "Ann", "x" * 40] for n in range(20_000)]
+    found = look(path, table([HEADER, *rows, ["as of today", "", ""]], ";"))
+    last = list(read(path, dialect=found.dialect))[-1]
+    assert last.line == 20_002
+    assert last.problem is not None
+    assert last.problem.code == "row.note"
 
 
 def test_a_dialect_can_be_stored(path: Path) -> None:

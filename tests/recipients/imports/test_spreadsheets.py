@@ -179,3 +179,160 @@ def test_a_child_that_does_not_answer_is_given_up(path: Path, monkeypatch: pytes
     with pytest.raises(Refusal) as refused:
         sniff(written(path, List=[["email"]]))
     assert refused.value.code == "file.spreadsheet_unreadable"
+
+
+def test_zeros_in_front_are_read_as_they_are_shown(path: Path) -> None:
+    workbook = xlsxwriter.Workbook(str(path))
+    sheet = workbook.add_worksheet()
+    codes = ["00000", "000-000", '00" "00', "0", "#,##0", "0.00", "dd/mm/yyyy", "00000;(00000)"]
+    sheet.write_row(0, 0, ["email", *codes])
+    sheet.write(1, 0, "a@x.com")
+    for column, code in enumerate(codes, 1):
+        sheet.write(1, column, 1234, workbook.add_format({"num_format": code}))
+    plain = workbook.add_format({"num_format": "00000"})
+    sheet.write_row(2, 0, ["b@x.com", 7], plain)
+    sheet.write_row(3, 0, ["c@x.com", 1234567], plain)
+    sheet.write_row(4, 0, ["d@x.com", 1.5], plain)
+    sheet.write_row(5, 0, ["e@x.com", "n/a"], plain)
+    workbook.close()
+    rows = [row for _, row in rows_of(path, sniff(path))]
+    assert rows[0] == ["a@x.com", "01234", "001-234", "12 34", "1234", "1234", "1234", "1903-05-18", "01234"]
+    assert [row[1] for row in rows[1:]] == ["00007", "1234567", "1.5", "n/a"]
+
+
+def test_what_formulas_came_to_is_read_and_errors_are_counted(path: Path) -> None:
+    workbook = xlsxwriter.Workbook(str(path))
+    sheet = workbook.add_worksheet()
+    sheet.write_row(0, 0, ["email", "points", "level"])
+    sheet.write(1, 0, "a@x.com")
+    sheet.write_formula(1, 1, "=1+1", None, 2)
+    sheet.write_formula(1, 2, '=IF(B2>1,"gold","")', None, "gold")
+    sheet.write(2, 0, "b@x.com")
+    sheet.write_formula(2, 1, "=VLOOKUP(A3,Z:Z,1)", None, "#N/A")
+    workbook.close()
+    found = sniff(path)
+    assert rows_of(path, found) == [(2, ["a@x.com", "2", "gold"]), (3, ["b@x.com", "#N/A", ""])]
+    assert ("file.error_cells", {"count": 1}) in found.warnings
+
+
+def test_cells_merged_over_rows_are_pointed_out(path: Path) -> None:
+    workbook = xlsxwriter.Workbook(str(path))
+    sheet = workbook.add_worksheet()
+    sheet.merge_range(0, 0, 0, 1, "Our customers")
+    sheet.write_row(1, 0, ["email", "company"])
+    sheet.write_column(2, 0, ["a@x.com", "b@x.com"])
+    sheet.merge_range(2, 1, 3, 1, "Smith & Co.")
+    workbook.close()
+    found = sniff(path)
+    assert found.headers == ["email", "company"]
+    assert rows_of(path, found) == [(3, ["a@x.com", "Smith & Co."]), (4, ["b@x.com", ""])]
+    assert ("file.merged_cells", {"count": 1}) in found.warnings
+
+
+def test_durations_and_dates_of_every_format_are_read(path: Path) -> None:
+    workbook = xlsxwriter.Workbook(str(path))
+    sheet = workbook.add_worksheet()
+    sheet.write_row(0, 0, ["email", "hours", "day", "typed"])
+    sheet.write(1, 0, "a@x.com")
+    sheet.write(1, 1, 1.5, workbook.add_format({"num_format": "[h]:mm"}))
+    sheet.write(1, 2, 45293, workbook.add_format({"num_format": "dddd, d. mmmm yyyy"}))
+    sheet.write_string(1, 3, "2.1.2024")
+    workbook.close()
+    assert rows_of(path, sniff(path)) == [(2, ["a@x.com", "36:00:00", "2024-01-02", "2.1.2024"])]
+
+
+def test_an_xlsx_file_may_be_called_anything(path: Path, tmp_path: Path) -> None:
+    written(path, List=[["email"], ["a@x.com"]])
+    for name in ("list.xls", "list.csv", "list"):
+        other = tmp_path / name
+        other.write_bytes(path.read_bytes())
+        assert sniff(other).sample == [["a@x.com"]]
+
+
+OPEN_DOCUMENT = """<?xml version="1.0"?><office:document-content
+xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body><office:spreadsheet>{tables}
+</office:spreadsheet></office:body></office:document-content>"""
+
+
+def open_document(path: Path, **tables: str) -> Path:
+    content = OPEN_DOCUMENT.format(
+        tables="".join(
+            f'<table:table table:name="{name}">{rows}</table:table>' for name, rows in tables.items()
+        )
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    manifest = (
+        '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+        f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{kind}"/></manifest:manifest>'
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", kind)
+        archive.writestr("META-INF/manifest.xml", manifest)
+        archive.writestr("content.xml", content)
+    return path
+
+
+def row(*cells: str) -> str:
+    return f"<table:table-row>{''.join(cells)}</table:table-row>"
+
+
+def cell(text: str, **value: str) -> str:
+    given = value or {"value_type": "string"}
+    said = " ".join(f'office:{name.replace("_", "-")}="{part}"' for name, part in given.items())
+    return f"<table:table-cell {said}><text:p>{text}</text:p></table:table-cell>"
+
+
+EMPTY_TO_THE_END = '<table:table-cell table:number-columns-repeated="16380"/>'
+ROWS_TO_THE_END = (
+    f'<table:table-row table:number-rows-repeated="1048570">{EMPTY_TO_THE_END}</table:table-row>'
+)
+
+
+def test_open_document_sheets_are_read(path: Path) -> None:
+    day = cell("2.1.24", value_type="date", date_value="2024-01-02")
+    flag = cell("WAHR", value_type="boolean", boolean_value="true")
+    number = cell("1.234,5", value_type="float", value="1234.5")
+    open_document(
+        path.with_suffix(".ods"),
+        List=row(*map(cell, ("email", "day", "flag", "number")), EMPTY_TO_THE_END)
+        + row(cell("a@x.com"), day, flag, number, EMPTY_TO_THE_END)
+        + ROWS_TO_THE_END,
+        Other=row(cell("email")) + row(cell("b@x.com")),
+    )
+    found = sniff(path.with_suffix(".ods"))
+    assert found.sheets == ["List", "Other"]
+    assert rows_of(path.with_suffix(".ods"), found) == [(2, ["a@x.com", "2024-01-02", "true", "1234.5"])]
+    assert sniff(path.with_suffix(".ods"), overrides={"sheet": "Other"}).sample == [["b@x.com"]]
+
+
+def test_zeros_in_front_are_read_as_shown_in_open_documents_too(path: Path) -> None:
+    code = cell("01234", value_type="float", value="1234")
+    twice = row(cell("b@x.com"), code).replace(
+        "<table:table-row", '<table:table-row table:number-rows-repeated="2"'
+    )
+    rows = (
+        row(cell("email"), cell("zip")) + row(cell("a@x.com"), code) + twice + row(cell("c@x.com"), cell("7"))
+    )
+    open_document(path, Other=row(cell("x")), List=rows)
+    found = sniff(path, overrides={"sheet": "List"})
+    assert [cells[1] for _, cells in rows_of(path, found)] == ["01234", "01234", "01234", "7"]
+
+
+def test_an_open_document_that_claims_a_whole_universe_of_cells_is_refused(path: Path) -> None:
+    wide = cell("x").replace("<table:table-cell", '<table:table-cell table:number-columns-repeated="16384"')
+    rows = row(wide).replace("<table:table-row", '<table:table-row table:number-rows-repeated="1048576"')
+    open_document(path, List=rows)
+    with pytest.raises(Refusal) as refused:
+        sniff(path)
+    assert refused.value.code == "file.spreadsheet_unreadable"
+
+
+def test_a_document_with_a_password_is_said_to_have_one(path: Path) -> None:
+    path.write_bytes(
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1016) + "EncryptedPackage".encode("utf-16-le")
+    )
+    with pytest.raises(Refusal) as refused:
+        sniff(path)
+    assert refused.value.code == "file.spreadsheet_locked"

@@ -1,0 +1,221 @@
+"""A delimited file in pieces of whole lines, so that a database can load the sound ones as they are.
+
+A piece is sound when every reader of CSV must find the same cells in it: quotes only around cells, one
+kind of line end, one record a line, no characters that a cell may not have. Whether its rows have the
+right width is left to whoever loads it. The others are read with care, by `records`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from recipients.imports.columns import is_own_header
+from recipients.imports.dialect import Dialect
+from recipients.imports.lines import LONGEST_LINE, MARK_ERRORS, read_lines, split_lines
+from recipients.imports.reader import read
+from recipients.imports.records import Records, Row
+
+CHUNK_BYTES = 4 << 20
+# Where no quote closes for so long, none will.
+PATIENCE_BYTES = 4 << 20
+# A line longer than a cell may be is looked at cell by cell.
+LONGEST_SOUND_LINE = 32_000
+
+# In these a line feed is the byte 0x0A and nothing else is, and a quote likewise.
+ONE_BYTE = frozenset((
+    "cp1252", "iso-8859-1", "iso-8859-15", "mac_roman", "cp1250", "iso-8859-2", "cp1251", "koi8-r", "koi8-u",
+    "iso-8859-5", "cp1253", "iso-8859-7", "cp1254", "iso-8859-9", "cp1257", "iso-8859-4", "iso-8859-13",
+    "cp437", "cp850", "cp852",
+))  # fmt: skip
+_UTF8 = frozenset(("utf-8", "utf-8-sig"))
+_BOM = b"\xef\xbb\xbf"
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\r\n")
+# How the noncharacters begin that `records` keeps for itself.
+_NONCHARACTER = b"\xf4\x8f\xbf"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole lines of a file as they are, from physical line `first_line` on. `lines` counts them."""
+
+    data: bytes
+    first_line: int
+    lines: int
+    dialect: Dialect
+    is_sound: bool
+
+    @property
+    def utf8(self) -> bytes:
+        """The lines in UTF-8, as far as the file keeps what it says of itself. Call it on a sound chunk."""
+        if self.dialect.encoding in _UTF8:
+            return self.data
+        return self.data.decode(self.dialect.encoding).encode()
+
+    def rows(self, *, names: list[str]) -> Iterator[Row]:
+        """The rows, read with care. `names` are the header's cells, [] without a header."""
+        text = self.data.decode(_plain(self.dialect.encoding), MARK_ERRORS)
+        return _rows(split_lines(text), line=self.first_line, dialect=self.dialect, names=names)
+
+
+@dataclass(frozen=True)
+class Rest:
+    """All lines from `first_line` on, where no end of a record could be found; or the whole file."""
+
+    path: Path
+    first_line: int
+    dialect: Dialect
+    is_whole: bool = False
+
+    def rows(self, *, names: list[str]) -> Iterator[Row]:
+        """The rows, read with care. `names` are the header's cells, [] without a header."""
+        if self.is_whole:
+            return read(self.path, dialect=self.dialect)
+        lines = islice(read_lines(self.path, encoding=self.dialect.encoding), self.first_line - 1, None)
+        return _rows(lines, line=self.first_line, dialect=self.dialect, names=names)
+
+
+def _rows(lines: Iterable[str], *, line: int, dialect: Dialect, names: list[str]) -> Iterator[Row]:
+    is_exact = is_own_header(names)
+    records = Records(lines, dialect=dialect, columns=dialect.columns, line=line, is_exact=is_exact)
+    records.names = names
+    return iter(records)
+
+
+def can_be_cut(dialect: Dialect) -> bool:
+    """Whether files of this dialect have lines that can be found without reading their records."""
+    return (
+        dialect.kind == "delimited"
+        and (dialect.encoding in _UTF8 or dialect.encoding in ONE_BYTE)
+        and len(dialect.delimiter) == 1
+        and dialect.delimiter.isascii()
+        and not dialect.escape
+        and dialect.columns > 0
+        and not (dialect.short_rows or dialect.long_rows or dialect.notes)
+        and dialect.header_rows == 1
+    )
+
+
+def header_of(path: Path, *, dialect: Dialect) -> list[str]:
+    """The cells of the file's header; [] when it has none."""
+    lines = islice(read_lines(path, encoding=dialect.encoding), dialect.first_line - 1, None)
+    first = Records(lines, dialect=dialect, columns=None, line=dialect.first_line).next_row()
+    return first.cells if dialect.header and first is not None else []
+
+
+def cut(path: Path, *, dialect: Dialect) -> Iterator[Chunk | Rest]:
+    """The file's data rows in pieces, in the file's order; its header and what comes before it left out.
+
+    Call it for a dialect that `can_be_cut`.
+    """
+    with path.open("rb") as stream:
+        line = _skip_head(stream, dialect=dialect)
+        if line is None:
+            yield Rest(path, dialect.first_line, dialect, is_whole=True)
+            return
+        rest = b""
+        while block := stream.read(CHUNK_BYTES):
+            data, rest = _whole_records(rest + block, dialect=dialect)
+            if len(rest) > CHUNK_BYTES + PATIENCE_BYTES:
+                yield Rest(path, line, dialect)
+                return
+            if data:
+                yield (chunk := _chunk(data, line=line, dialect=dialect))
+                line += chunk.lines
+        if rest:
+            yield _chunk(rest, line=line, dialect=dialect)
+
+
+def _skip_head(stream: BinaryIO, *, dialect: Dialect) -> int | None:
+    """Move behind the header; the number of the line that comes next. None: no line is surely the header."""
+    if stream.read(len(_BOM)) != _BOM or dialect.encoding not in _UTF8:
+        stream.seek(0)
+    skipped = dialect.first_line - 1 + dialect.header
+    for _ in range(skipped):
+        line = stream.readline(LONGEST_LINE)
+        if line.count(b"\r") != line.count(b"\r\n") or (
+            dialect.quote and line.count(dialect.quote.encode()) & 1
+        ):
+            return None
+    return skipped + 1
+
+
+def _whole_records(data: bytes, *, dialect: Dialect) -> tuple[bytes, bytes]:
+    """The data up to the last line end at which no quote is open, and what is left."""
+    end = data.rfind(b"\n") + 1
+    if not dialect.quote:
+        return data[:end], data[end:]
+    quote = dialect.quote.encode()
+    odd = data.count(quote, 0, end) & 1
+    while end and odd:
+        before = data.rfind(b"\n", 0, end - 1) + 1
+        odd ^= data.count(quote, before, end) & 1
+        end = before
+    return data[:end], data[end:]
+
+
+def _chunk(data: bytes, *, line: int, dialect: Dialect) -> Chunk:
+    lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    is_sound = _is_sound(data, dialect=dialect)
+    if not is_sound and b"\r" in data:
+        lines = len(split_lines(data.decode(_plain(dialect.encoding), MARK_ERRORS)))
+    return Chunk(data, line, lines, dialect, is_sound)
+
+
+def _is_sound(data: bytes, *, dialect: Dialect) -> bool:
+    ends = data.count(b"\n")
+    returns = data.count(b"\r")
+    return (
+        # Several times as fast as a search for one of them.
+        len(data.translate(None, _CONTROLS)) == len(data)
+        and _NONCHARACTER not in data
+        and (not returns or returns == ends == data.count(b"\r\n"))
+        # The end of the data for PostgreSQL's COPY.
+        and not data.startswith(b"\\.")
+        and b"\n\\." not in data
+        and not _begins_with_another_quote(data, quote=dialect.quote)
+        and max(map(len, data.split(b"\n"))) <= LONGEST_SOUND_LINE
+        and (dialect.encoding in _UTF8 or _can_be_decoded(data, encoding=dialect.encoding))
+        and (not dialect.quote or _quotes_are_sound(data, dialect=dialect))
+    )
+
+
+def _begins_with_another_quote(data: bytes, *, quote: str) -> bool:
+    """Whether a line does: it may have been written in another dialect, which `records` tells."""
+    other = {'"': b"'", "'": b'"'}.get(quote)
+    return other is not None and (data.startswith(other) or b"\n" + other in data)
+
+
+def _can_be_decoded(data: bytes, *, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _quotes_are_sound(data: bytes, *, dialect: Dialect) -> bool:
+    """Whether every quote begins or ends a cell, or is one of two within a quoted one."""
+    quote, mark = dialect.quote.encode(), dialect.delimiter.encode()
+    before, after = {*mark, *b"\n"}, {*mark, *b"\r\n"}
+    if quote not in data:
+        return True
+    # By turns outside and inside of quoted cells; nothing between two of the latter is a doubled quote.
+    parts = data.split(quote)
+    outside = [part for part in parts[2:-1:2] if part]
+    return (
+        bool(len(parts) & 1)
+        and not any(b"\n" in inside for inside in parts[1::2])
+        and {part[0] for part in outside} <= after
+        and {part[-1] for part in outside} <= before
+        and (not parts[0] or parts[0][-1] in before)
+        and (not parts[-1] or parts[-1][0] in after)
+    )
+
+
+def _plain(encoding: str) -> str:
+    # A byte order mark is at the start of the file only.
+    return "utf-8" if encoding == "utf-8-sig" else encoding

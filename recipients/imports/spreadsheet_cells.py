@@ -1,0 +1,173 @@
+"""What the cells of an XLSX or ODS sheet show that the parser does not say: zeros in front, and errors.
+
+A postal code that is the number 1234 in the format 00000 shows 01234, and 01234 is what its owner means.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from array import array
+from collections.abc import Iterable
+from typing import Any, Protocol
+from xml.etree import ElementTree
+
+from backupsvc.errors import Refusal
+
+STYLES = "xl/styles.xml"
+_MOST_ERRORS = 100_000
+# Only zeros, and marks that stand between them: 00000, 000-000, 00" "00. Zeros alone are a number.
+_PADDED = re.compile(r"(?:0|\\.|\"[^\"]*\"|[- ()/+])+")
+_LITERAL = re.compile(r"0|\\(.)|\"([^\"]*)\"|([- ()/+])")
+_PLACE = rb"r=[\"']([A-Z]{1,3})([0-9]{1,7})[\"']"
+_ERROR = re.compile(
+    rb"<(?:\w+:)?c\s(?:[^>]*?\s)??" + _PLACE + rb"(?=[^>]*\st=[\"']e[\"'])[^>]*>"
+    rb"(?:<(?:\w+:)?f[^>]*/>|<(?:\w+:)?f[^>]*>[^<]*</(?:\w+:)?f>)?<(?:\w+:)?v>([^<]{1,20})<"
+)
+
+
+class CellTexts(Protocol):
+    """What cells show instead of their values. `errors` are those cells that show one, by row and column."""
+
+    errors: dict[tuple[int, int], str]
+
+    def text(self, row: int, column: int, value: Any) -> str | None:
+        """What the cell shows, if that is not just its value. `row` and `column` count from 0."""
+
+
+class Shown:
+    """What is shown in one sheet's cells. Give it the sheet's XML block by block, then ask for texts."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.errors: dict[tuple[int, int], str] = {}
+        self._formats = _padded_formats(archive)
+        # For each column, the style of each row's cell (0: none of these), so that a million stay small.
+        self._styles: dict[int, array[int]] = {}
+        names = b"|".join(str(style).encode() for style in self._formats)
+        self._styled = re.compile(
+            rb"<(?:\w+:)?c\s(?:[^>]*?\s)??" + _PLACE + rb"(?=[^>]*\ss=[\"'](" + names + rb")[\"'])"
+        )
+
+    def look(self, block: bytes) -> None:
+        """Take note of the cells in a piece of the sheet's XML that begins at the start of a cell."""
+        if self._formats:
+            for letters, row, style in self._styled.findall(block):
+                styles = self._styles.setdefault(column_number(letters) - 1, array("H"))
+                place = int(row) - 1
+                styles.extend([0] * (place + 1 - len(styles)))
+                styles[place] = int(style)
+        if (b't="e"' in block or b"t='e'" in block) and len(self.errors) < _MOST_ERRORS:
+            for letters, row, error in _ERROR.findall(block):
+                self.errors[int(row) - 1, column_number(letters) - 1] = error.decode("ascii", "replace")
+
+    def text(self, row: int, column: int, value: Any) -> str | None:
+        """See CellTexts."""
+        if value == "" and self.errors:
+            return self.errors.get((row, column))
+        styles = self._styles.get(column)
+        if styles is None or row >= len(styles) or not isinstance(value, (int, float)):
+            return None
+        code = self._formats.get(styles[row])
+        return padded(value, code=code) if code else None
+
+
+def padded(value: float, *, code: str) -> str | None:
+    """A whole number in a format of zeros and marks, such as 00000 or 000-000."""
+    if isinstance(value, bool) or value < 0 or value != int(value):
+        return None
+    parts = list(_LITERAL.finditer(code))
+    zeros = sum(part[0] == "0" for part in parts)
+    digits = list(str(int(value)).zfill(zeros))
+    shown = []
+    for part in reversed(parts):
+        if part[0] != "0":
+            shown.append("".join(mark for mark in part.groups() if mark))
+            continue
+        zeros -= 1
+        # The first zero stands for all digits that are left.
+        shown.append(digits.pop() if zeros else "".join(digits))
+    return "".join(reversed(shown))
+
+
+def column_number(letters: bytes) -> int:
+    """The number of a column, counted from 1, by its letters."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _padded_formats(archive: zipfile.ZipFile) -> dict[int, str]:
+    """The format code of each cell style that shows zeros in front."""
+    if STYLES not in archive.namelist():
+        return {}
+    # Whatever entities or nesting it brings: this process has its limits, and nobody waits for it long.
+    root = ElementTree.fromstring(archive.read(STYLES))  # noqa: S314
+    codes = {
+        item.get("numFmtId"): item.get("formatCode") or ""
+        for item in root.iter()
+        if item.tag.endswith("}numFmt")
+    }
+    styles: Iterable[ElementTree.Element] = next((item for item in root if item.tag.endswith("}cellXfs")), [])
+    formats = {}
+    for number, style in enumerate(styles):
+        code = codes.get(style.get("numFmtId"), "").split(";")[0]
+        if code.count("0") > 1 and _PADDED.fullmatch(code) and number < 1 << 16:
+            formats[number] = code
+    return formats
+
+
+class OpenShown:
+    """What is shown in one sheet of an ODS file: zeros in front of whole numbers."""
+
+    def __init__(self, archive: zipfile.ZipFile, *, sheet: str) -> None:
+        self.errors: dict[tuple[int, int], str] = {}
+        self._texts: dict[tuple[int, int], str] = {}
+        if not _has_zeros(archive):
+            return
+        if archive.getinfo(OPEN_CONTENT).file_size > _MOST_PARSED_BYTES:
+            raise Refusal("file.spreadsheet_too_large")
+        root = ElementTree.fromstring(archive.read(OPEN_CONTENT))  # noqa: S314 (as above)
+        table = next(
+            (item for item in root.iter(f"{_TABLE}table") if item.get(f"{_TABLE}name") == sheet), None
+        )
+        row = 0
+        for line in table.iter(f"{_TABLE}table-row") if table is not None else ():
+            repeated = int(line.get(f"{_TABLE}number-rows-repeated", 1))
+            self._take(line, rows=range(row, row + min(repeated, _MOST_REPEATED)))
+            row += repeated
+
+    def text(self, row: int, column: int, value: Any) -> str | None:
+        """See CellTexts."""
+        return self._texts.get((row, column)) if isinstance(value, (int, float)) else None
+
+    def _take(self, line: ElementTree.Element, *, rows: range) -> None:
+        column = 0
+        for cell in line:
+            repeated = int(cell.get(f"{_TABLE}number-columns-repeated", 1))
+            text = "".join(cell.itertext())
+            if cell.get(f"{_OFFICE}value-type") == "float" and _ZEROS.fullmatch(text):
+                for row in rows:
+                    for place in range(column, column + min(repeated, _MOST_REPEATED)):
+                        self._texts[row, place] = text
+            column += repeated
+
+
+def _has_zeros(archive: zipfile.ZipFile) -> bool:
+    tail = b""
+    with archive.open(OPEN_CONTENT) as stream:
+        while block := stream.read(1 << 20):
+            if _OPEN_ZERO.search(tail + block):
+                return True
+            tail = block[-64:]
+    return False
+
+
+OPEN_CONTENT = "content.xml"
+# A tree takes many times the memory of its text.
+_MOST_PARSED_BYTES = 48 << 20
+_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+_OPEN_ZERO = re.compile(rb"<text:p>0[0-9]+</text:p>")
+_ZEROS = re.compile(r"0[0-9]+")
+_MOST_REPEATED = 1000

@@ -1,0 +1,173 @@
+"""A file cut into pieces gives the rows that it gives as a whole, and only sound pieces are called so."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recipients.imports import chunks
+from recipients.imports.chunks import Chunk, can_be_cut, cut, header_of
+from recipients.imports.dialect import Dialect
+from recipients.imports.reader import read
+
+FROM_FIXTURE = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+MARKS = ('"', '""', ",", "\n", "\r\n", "a", "b c", "ä", "a@b.de", "\\.", "'", "\0", "\x0b", "\r", "")
+PIECES = st.lists(st.sampled_from(MARKS), max_size=40).map("".join)
+
+
+def dialect_of(**changes: Any) -> Dialect:
+    return Dialect(**{"columns": 3, **changes})
+
+
+def rows_in_pieces(path: Path, *, dialect: Dialect) -> list[tuple[int, list[str], str | None]]:
+    """All rows, those of sound chunks as a plain CSV reader finds them."""
+    names = header_of(path, dialect=dialect)
+    found: list[tuple[int, list[str], str | None]] = []
+    for piece in cut(path, dialect=dialect):
+        if isinstance(piece, Chunk) and piece.is_sound:
+            lines = piece.utf8.decode().splitlines(keepends=True)
+            cells = list(csv.reader(lines, delimiter=dialect.delimiter, strict=True))
+            if all(len(row) == dialect.columns for row in cells) and len(cells) == piece.lines:
+                found += [
+                    (piece.first_line + at, row, None)
+                    for at, row in enumerate(cells)
+                    if any(row) and row != names
+                ]
+                continue
+        found += [
+            (row.line, row.cells, row.problem.code if row.problem else None)
+            for row in piece.rows(names=names)
+        ]
+    return [row for row in found if row[2] != "row.header_again"]
+
+
+@FROM_FIXTURE
+@given(text=PIECES, size=st.integers(5, 60))
+def test_rows_are_the_same_however_the_file_is_cut(tmp_path: Path, text: str, size: int) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"email,name,city\n" + text.encode())
+    dialect = dialect_of()
+    whole = [(row.line, row.cells) for row in read(path, dialect=dialect) if row.problem is None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "CHUNK_BYTES", size)
+        pieces = rows_in_pieces(path, dialect=dialect)
+    good = [(line, cells) for line, cells, problem in pieces if problem is None]
+    # What the whole file shows to be damaged may be sound at the edge of a piece, never the reverse.
+    assert [row for row in whole if row not in good] == []
+
+
+@FROM_FIXTURE
+@given(
+    rows=st.lists(
+        st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8), min_size=3, max_size=3),
+        max_size=30,
+    ),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    size=st.integers(20, 200),
+)
+def test_every_sound_row_comes_back(
+    tmp_path: Path, rows: list[list[str]], quoting: Any, line_end: str, size: int
+) -> None:
+    rows = [[f"p{at}@x.de", *row[1:]] for at, row in enumerate(rows)]
+    target = io.StringIO()
+    csv.writer(target, quoting=quoting, lineterminator=line_end).writerows([["email", "name", "city"], *rows])
+    path = tmp_path / "x.csv"
+    path.write_bytes(target.getvalue().encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "CHUNK_BYTES", size)
+        found = rows_in_pieces(path, dialect=dialect_of())
+    assert [(line, cells) for line, cells, _problem in found] == [
+        (at, row) for at, row in enumerate(rows, start=2)
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'a,b"c,d',
+        'a,"b,c',
+        'a,"b"x,c',
+        'a,x"b",c',
+        'a,x""y,c',
+        'a, "b",c',
+        "a,\0,c",
+        "a,\x0b,c",
+        "\\.",
+        "'a','b','c'",
+        "a,b\rc,d",
+        "a,b," + "c" * 40_000,
+        'a,"b\nc",d',
+    ],
+)
+def test_a_line_that_readers_could_take_differently_is_not_sound(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"email,name,city\na@b.de,x,y\n{line}\n", newline="")
+    assert not all(isinstance(piece, Chunk) and piece.is_sound for piece in cut(path, dialect=dialect_of()))
+
+
+@pytest.mark.parametrize("line", ["a,b,c", '"a","b,b","c""c"', 'a,"",c', "a,'b',c", 'a,"""b""",c', "ä,b,\t"])
+def test_an_ordinary_line_is_sound(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"email,name,city\n{line}\n", encoding="utf-8", newline="")
+    pieces = list(cut(path, dialect=dialect_of()))
+    assert [isinstance(piece, Chunk) and piece.is_sound for piece in pieces] == [True]
+
+
+def test_an_encoding_of_one_byte_a_character_is_brought_to_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes("email;name;city\na@b.de;Käthe;Köln €\n".encode("cp1252"))
+    dialect = dialect_of(encoding="cp1252", delimiter=";")
+    assert [piece.utf8.decode() for piece in cut(path, dialect=dialect) if isinstance(piece, Chunk)] == [
+        "a@b.de;Käthe;Köln €\n"
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"encoding": "utf-16"},
+        {"encoding": "shift_jis"},
+        {"delimiter": "||"},
+        {"delimiter": ""},
+        {"delimiter": "¦"},
+        {"escape": "\\"},
+        {"short_rows": True},
+        {"long_rows": True},
+        {"notes": True},
+        {"header_rows": 2},
+        {"columns": 0},
+        {"kind": "spreadsheet"},
+    ],
+)
+def test_what_needs_care_is_not_cut(changes: dict[str, Any]) -> None:
+    assert not can_be_cut(dialect_of(**changes))
+    assert can_be_cut(dialect_of())
+
+
+@pytest.mark.parametrize("line_end", ["\r", "\r\n", "\n"])
+def test_the_header_is_no_row_whatever_ends_the_lines(tmp_path: Path, line_end: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(line_end.join(["email,name,city", "a@b.de,x,y", "c@d.de,x,y", ""]), newline="")
+    assert [(line, cells[0]) for line, cells, _problem in rows_in_pieces(path, dialect=dialect_of())] == [
+        (2, "a@b.de"),
+        (3, "c@d.de"),
+    ]
+
+
+def test_a_quote_that_never_closes_is_left_to_the_careful_reader(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text('email,name,city\na@b.de,"x,y\n' + "c@d.de,x,y\n" * 50, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "CHUNK_BYTES", 64)
+        patch.setattr(chunks, "PATIENCE_BYTES", 64)
+        found = rows_in_pieces(path, dialect=dialect_of())
+    assert [line for line, _cells, problem in found if problem is None] == list(range(3, 53))
