@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 from recipients.models import Mode
 
@@ -29,6 +29,68 @@ class Stage(NamedTuple):
     signup_ip: str | None
     tags: Sequence[str] | None
     attributes: Mapping[str, str | None]
+
+
+Kind = Literal["email", "time", "status", "source", "signup_ip", "tags", "text", "number", "gender", "date"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mapped column of a file: where it is, what it gives, and what its unusual cells mean.
+
+    `target` is a field of a recipient, or an attribute's name where `is_attribute`. `known` maps a cell
+    to what the check makes of it: a text, a list of tags, a time in ISO form, or None for nothing.
+    `decimal` is the mark before a number's fraction, None when the file does not tell.
+    """
+
+    index: int
+    target: str
+    kind: Kind
+    is_attribute: bool = False
+    known: Mapping[str, object] = field(default_factory=dict)
+    decimal: str | None = None
+
+    @property
+    def column(self) -> str:
+        """The raw table's column."""
+        return f"c{self.index}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the cells of a raw table become staged rows: the rules of a check, as far as plain rows go.
+
+    `fixed` gives a field the same value in every row; `roles` are local parts that nobody subscribes
+    with; `digest_key` is the key for hashes of addresses, None when nobody asks for them. Times without
+    a zone are in `zone`. All else as in `imports.check.Rules`.
+    """
+
+    cells: Sequence[Cell]
+    fixed: Mapping[str, object]
+    fixed_attributes: Mapping[str, str]
+    roles: frozenset[str]
+    now: datetime
+    is_new_active: bool
+    zone: str
+    clears: bool
+    digest_key: bytes | None = None
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """The fields that get a value."""
+        return frozenset({cell.target for cell in self.cells if not cell.is_attribute} | set(self.fixed))
+
+
+@dataclass(frozen=True)
+class RawLines:
+    """Whole lines of a file in UTF-8, each a record: `count` of them, from the file's line `first` on."""
+
+    data: bytes
+    first: int
+    count: int
+    columns: int
+    delimiter: str
+    quote: str
 
 
 class Reject(NamedTuple):
@@ -64,6 +126,8 @@ class Plan:
     reactivate: bool = False
     # Another group whose opt-outs win over the rows (where a restored snapshot came from).
     source_group_id: int | None = None
+    # What the preview judged still holds: nothing it looked at has changed since.
+    is_judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,9 +164,37 @@ class BulkEngine(ABC):
     def stage_rejects(self, change_id: int, *, rejects: Sequence[Reject]) -> None:
         """Append rejected rows."""
 
+    # Rows of a file as they come: see `plain`
+
+    # Whether the database reads plain rows by itself; the following are for those that do.
+    reads_raw = False
+
+    def open_raw(self, change_id: int, *, columns: int) -> None:
+        """Make the change's raw table, for cells of so many columns."""
+        raise NotImplementedError
+
+    def load_raw(self, change_id: int, *, lines: RawLines) -> bool:
+        """Load whole lines; False, and nothing loaded, when they are not one row of that width each."""
+        raise NotImplementedError
+
+    def unasked(self, change_id: int, *, cell: Cell, reading: Reading, most: int) -> list[str]:
+        """The different cells of a column that the check has to be asked for; [] when there are more."""
+        raise NotImplementedError
+
+    def part(self, change_id: int, *, reading: Reading) -> None:
+        """Put the odd rows aside; the others are staged from now on."""
+        raise NotImplementedError
+
+    def odd_rows(self, change_id: int, *, after: int, most: int) -> list[tuple[int, list[str]]]:
+        """The first odd rows behind line `after`, with their cells, by line."""
+        raise NotImplementedError
+
     @abstractmethod
-    def stage_copytext(self, change_id: int, *, stream: BinaryIO) -> int:
-        """Stage all rows of an archive's stream (see `copytext`), numbered from 1; how many."""
+    def stage_copytext(self, change_id: int, *, stream: BinaryIO, digest_key: bytes | None = None) -> int:
+        """Stage all rows of an archive's stream (see `copytext`), numbered from 1; how many.
+
+        With `digest_key` each address gets its hash, for accounts that know erased people.
+        """
 
     @abstractmethod
     def preview(self, plan: Plan, *, most_kept_safe: int) -> tuple[Verdicts, list[KeptSafe]]:
@@ -131,20 +223,25 @@ class BulkEngine(ABC):
     def drop_attribute(self, group_id: int, *, name: str) -> None:
         """Remove an attribute's value from every recipient of the group."""
 
+    @abstractmethod
     def clear(self, change_id: int) -> None:
-        """Empty the staging table of a change."""
-        self.execute("DELETE FROM recipients_stagedrow WHERE change_id = %s", [change_id])
+        """Remove all that is staged for a change. What somebody is using stays, for the sweep."""
 
     @abstractmethod
-    def set_digests(self, change_id: int, *, digest: Callable[[str], str]) -> None:
-        """Fill in the hashes of staged addresses, for accounts that know erased people."""
+    def owners(self) -> list[int]:
+        """The ids of the changes that have tables of their own."""
 
-    def staged(self, change_id: int) -> tuple[int, int]:
-        """How many rows are staged, and how many different addresses they have."""
-        rows = self.execute(
-            "SELECT count(*), count(DISTINCT key) FROM recipients_stagedrow WHERE change_id = %s", [change_id]
-        )
-        return int(str(rows[0][0])), int(str(rows[0][1]))
+    @abstractmethod
+    def staged(self, change_id: int) -> int:
+        """How many rows are staged."""
+
+    @abstractmethod
+    def domains(self, change_id: int, *, among: Sequence[str]) -> list[tuple[str, int]]:
+        """Which of these domains staged addresses have, and how many, the most frequent first."""
+
+    @abstractmethod
+    def judged(self, change_id: int) -> int | None:
+        """How many addresses the preview judged; None when it kept nothing of that."""
 
     @abstractmethod
     def execute(

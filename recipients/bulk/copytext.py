@@ -89,20 +89,34 @@ def rows(stream: BinaryIO | Iterable[bytes], *, columns: int = len(COLUMNS)) -> 
 
     Raise RowBroken at the first line that is not a row of `columns` columns, or that has no end.
     """
+    for number, line in enumerate(lines(stream), start=1):
+        yield cells(line, number=number, columns=columns)
+
+
+def lines(stream: BinaryIO | Iterable[bytes]) -> Iterator[str]:
+    """The lines of such a stream as they stand there, without their line feeds; `cells` reads one.
+
+    For who looks at many and reads few. Raise RowBroken for what cannot be a line.
+    """
     number = 0
     rest = b""
     for block in _blocks(stream):
-        lines, newline, rest = (rest + block).rpartition(b"\n")
-        for text in _lines(lines, number=number) if newline else ():
+        whole, newline, rest = (rest + block).rpartition(b"\n")
+        for text in _lines(whole, number=number) if newline else ():
             number += 1
-            fields = _fields(text, number=number)
-            if len(fields) != columns:
-                raise RowBroken(f"{len(fields)} columns instead of {columns}", line=number)
-            yield fields
+            yield text
         if len(rest) > MAX_ROW_BYTES:
             raise RowBroken(f"longer than {MAX_ROW_BYTES} bytes", line=number + 1)
     if rest:
         raise RowBroken("the line is cut off", line=number + 1)
+
+
+def cells(line: str, *, number: int = 1, columns: int = len(COLUMNS)) -> list[str | None]:
+    """The values of a line of `lines`; `number` is the line's number for the message. Raise RowBroken."""
+    fields = _fields(line, number=number)
+    if len(fields) != columns:
+        raise RowBroken(f"{len(fields)} columns instead of {columns}", line=number)
+    return fields
 
 
 def format_time(moment: datetime) -> str:

@@ -3,39 +3,65 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from django.db import connection, transaction
+from django.db import DataError, OperationalError, connection, transaction
 
-from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
+from recipients.bulk.base import Cell, KeptSafe, Plan, RawLines, Reading, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row
 from recipients.bulk.merge import SetBasedEngine
+from recipients.bulk.plain import FIGURES, LONGEST_KNOWN, ROWS, SAMPLED, literal
+from recipients.bulk.plain_postgres import TYPES, PostgresPlainSql
+from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
 from recipients.bulk.verdict import Dialect
 from recipients.models import compact_json
+
+log = logging.getLogger(__name__)
+
+BLOCK_BYTES = 256 * 1024
 
 STAGED = ", ".join(("change_id", *Stage._fields))
 REJECTED = '"change_id", "line", "column", "code", "params", "cells"'
 # The planner takes the staging table for tiny and would look up each row by itself (measured 3x slower).
-PLANNER = ("SET LOCAL enable_nestloop = off", "SET LOCAL work_mem = '64MB'")
+# Compiling these long statements took longer than they save.
+PLANNER = (
+    "SET LOCAL enable_nestloop = off",
+    "SET LOCAL work_mem = '64MB'",
+    "SET LOCAL jit = off",
+)
+# A person's click must not wait for a worker that is loading a table; the sweep drops it later.
+LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
 
 DIALECT = Dialect(
     differs="IS DISTINCT FROM",
-    winners="""SELECT DISTINCT ON (key) * FROM recipients_stagedrow
-                WHERE change_id = %(change)s ORDER BY key, line DESC""",
+    winners="SELECT DISTINCT ON (key) * FROM ({staged}) AS s ORDER BY key, line DESC",
+    fence="OFFSET 0",
+    listed="(SELECT * FROM {table} WHERE group_id = {group} ORDER BY key OFFSET 0)",
+    nulls={
+        **dict.fromkeys(("registered", "activated", "deactivated", "bounced"), "NULL::timestamptz"),
+        **dict.fromkeys(("source", "signup_ip", "email"), "NULL::text"),
+        **dict.fromkeys(("tags", "attributes"), "NULL::jsonb"),
+        "id": "NULL::bigint",
+    },
     empty_list="'[]'::jsonb",
     empty_object="'{}'::jsonb",
     without_nulls="jsonb_strip_nulls({value})",
     cleared_and_merged="jsonb_strip_nulls(({old} - %(cleared)s::text[]) || {new})",
     merged="jsonb_strip_nulls({old} || {new})",
+    is_merged="{old} @> {new}",
     spelled="{value}",
 )
 
 
 class PostgresEngine(SetBasedEngine):
     dialect = DIALECT
+    create_staging = "CREATE UNLOGGED TABLE"
+    reads_raw = True
+    sql = PostgresPlainSql()
 
     def execute(
         self, statement: str, parameters: Iterable[object] | Mapping[str, object]
@@ -48,12 +74,113 @@ class PostgresEngine(SetBasedEngine):
     def preview(self, plan: Plan, *, most_kept_safe: int) -> tuple[Verdicts, list[KeptSafe]]:
         # The planner's settings last as long as a transaction.
         with transaction.atomic():
+            self._set_planner()
             return super().preview(plan, most_kept_safe=most_kept_safe)
 
+    def merge(self, plan: Plan) -> Verdicts:
+        self._set_planner()
+        return super().merge(plan)
+
     def _judge(self, plan: Plan) -> None:
+        # Side by side in the order of their keys: no memory, whatever the planner believes of the sizes.
+        for way in ("hashjoin", "bitmapscan"):
+            self.execute(f"SET LOCAL enable_{way} = off", [])
+        super()._judge(plan)
+        for way in ("hashjoin", "bitmapscan"):
+            self.execute(f"SET LOCAL enable_{way} = on", [])
+
+    def _set_planner(self) -> None:
         for setting in PLANNER:
             self.execute(setting, [])
-        super()._judge(plan)
+
+    # Raw tables
+
+    def open_raw(self, change_id: int, *, columns: int) -> None:
+        cells = ", ".join(f'c{index} text COLLATE "C"' for index in range(columns))
+        self.execute(
+            f"CREATE UNLOGGED TABLE {tables_of(change_id).raw}"
+            f" (line bigint GENERATED ALWAYS AS IDENTITY, {cells}) WITH (autovacuum_enabled = off)",
+            [],
+        )
+
+    def load_raw(self, change_id: int, *, lines: RawLines) -> bool:
+        raw = tables_of(change_id).raw
+        columns = ", ".join(f"c{index}" for index in range(lines.columns))
+        # Without quotes there has to be one nevertheless: a character that these lines do not hold.
+        options = (
+            f"FORMAT csv, ENCODING 'UTF8', DELIMITER {literal(lines.delimiter)},"
+            f" QUOTE {literal(lines.quote or chr(1))}, FORCE_NULL ({columns})"
+        )
+        try:
+            with transaction.atomic():
+                # The number of each row is then its line in the file.
+                self.execute(f"ALTER TABLE {raw} ALTER COLUMN line RESTART WITH {int(lines.first)}", [])
+                count = self._copy_in(
+                    f"COPY {raw} ({columns}) FROM STDIN WITH ({options})", io.BytesIO(lines.data)
+                )
+                if count != lines.count:
+                    raise DataError(f"{count} rows in {lines.count} lines")
+        except DataError:
+            return False
+        return True
+
+    def unasked(self, change_id: int, *, cell: Cell, reading: Reading, most: int) -> list[str]:
+        column, raw = cell.column, tables_of(change_id).raw
+        unasked = self.sql.unasked(cell, reading=reading)
+        if cell.kind in FIGURES:
+            sampled = self.execute(
+                f"SELECT count(*), count(*) FILTER (WHERE {unasked}) FROM"
+                f" (SELECT {column} FROM {raw} WHERE {column} IS NOT NULL LIMIT {SAMPLED}) AS s",
+                [],
+            )
+            filled, odd = (int(str(number)) for number in sampled[0])
+            # A few that are written otherwise are checked with their rows: cheaper than another look at all.
+            if odd * 10 <= filled:
+                return []
+        rows = self.execute(
+            f"SELECT DISTINCT {column} FROM {raw}"
+            f" WHERE {unasked} AND length({column}) <= {LONGEST_KNOWN} LIMIT {most + 1}",
+            [],
+        )
+        return [str(row[0]) for row in rows] if len(rows) <= most else []
+
+    def part(self, change_id: int, *, reading: Reading) -> None:
+        raw, odd, plain, _judged = tables_of(change_id)
+        self._set_planner()
+        self.execute(f"CREATE UNLOGGED TABLE {odd} AS SELECT * FROM {raw} WHERE {self.sql.odd(reading)}", [])
+        self.execute(f"CREATE INDEX ON {odd} (line)", [])
+        self.execute(f"DELETE FROM {raw} USING {odd} WHERE {raw}.line = {odd}.line", [])
+        self.execute(f"CREATE VIEW {plain} AS {self.sql.rows(reading, table=raw)}", [])
+
+    def odd_rows(self, change_id: int, *, after: int, most: int) -> list[tuple[int, list[str]]]:
+        rows = self.execute(
+            f"SELECT * FROM {tables_of(change_id).odd} WHERE line > %s ORDER BY line LIMIT %s", [after, most]
+        )
+        return [
+            (int(str(line)), ["" if cell is None else str(cell) for cell in cells]) for line, *cells in rows
+        ]
+
+    def owners(self) -> list[int]:
+        rows = self.execute(
+            "SELECT relname FROM pg_class WHERE starts_with(relname, %s) AND pg_table_is_visible(oid)",
+            [PREFIX],
+        )
+        return sorted({owner for row in rows if (owner := change_of(str(row[0]))) is not None})
+
+    def _has_table(self, name: str) -> bool:
+        return bool(self.execute("SELECT to_regclass(%s) IS NOT NULL", [name])[0][0])
+
+    def _drop_tables(self, tables: Tables) -> None:
+        if not any(map(self._has_table, tables)):
+            return
+        try:
+            with transaction.atomic():
+                self.execute(LOCK_WAIT, [])
+                self.execute(f"DROP VIEW IF EXISTS {tables.plain}", [])
+                self.execute(f"DROP TABLE IF EXISTS {tables.raw}, {tables.odd}, {tables.judged}", [])
+                self.execute("SET LOCAL lock_timeout = 0", [])
+        except OperationalError as problem:
+            log.info("%s is in use: %s", tables.raw, problem)
 
     def cleared_parameter(self, cleared: dict[str, None]) -> object:
         return list(cleared)
@@ -83,24 +210,29 @@ class PostgresEngine(SetBasedEngine):
         )
         self._copy_in(f"COPY recipients_rejectedrow ({REJECTED}) FROM STDIN", io.BytesIO(lines))
 
-    def stage_copytext(self, change_id: int, *, stream: BinaryIO) -> int:
+    def stage_copytext(self, change_id: int, *, stream: BinaryIO, digest_key: bytes | None = None) -> int:
+        raw, _odd, plain, _judged = tables_of(change_id)
         columns = ", ".join(COLUMNS)
+        told = {
+            **{name: name for name in ROWS},
+            "domain": "split_part(key, '@', -1)::varchar(255)",
+            "digest": f"({self.sql.digest('key', key=digest_key)})::{TYPES['digest']}",
+            "says_status": "true",
+        }
         with transaction.atomic():
-            self.execute("DROP TABLE IF EXISTS loaded", [])
             self.execute(
-                f"CREATE TEMPORARY TABLE loaded ON COMMIT DROP AS SELECT {columns} FROM recipients_recipient"
-                " WITH NO DATA",
+                f"CREATE UNLOGGED TABLE {raw} WITH (autovacuum_enabled = off)"
+                f" AS SELECT {columns} FROM recipients_recipient WITH NO DATA",
                 [],
             )
-            self.execute("ALTER TABLE loaded ADD line bigint GENERATED ALWAYS AS IDENTITY", [])
-            self._copy_in(f"COPY loaded ({columns}) FROM STDIN", stream)
+            self.execute(f"ALTER TABLE {raw} ADD line bigint GENERATED ALWAYS AS IDENTITY", [])
+            count = self._copy_in(f"COPY {raw} ({columns}) FROM STDIN", stream)
             self.execute(
-                f"INSERT INTO recipients_stagedrow (change_id, line, {columns}, domain, digest, says_status)"
-                f" SELECT %s, line, {columns}, split_part(key, '@', -1), '', true FROM loaded",
-                [change_id],
+                f"CREATE VIEW {plain} AS"
+                f" SELECT {', '.join(f'{told[name]} AS {name}' for name in ROWS)} FROM {raw}",
+                [],
             )
-            rows = self.execute("SELECT count(*) FROM loaded", [])
-        return int(str(rows[0][0]))
+        return count
 
     def dump(self, group_id: int, *, sink: Sink) -> None:
         with connection.cursor() as cursor:
@@ -110,7 +242,7 @@ class PostgresEngine(SetBasedEngine):
                 [group_id],
             )
             with connection.wrap_database_errors:
-                cursor.copy_expert(copy.decode(), sink, 256 * 1024)
+                cursor.copy_expert(copy.decode(), sink, BLOCK_BYTES)
 
     @contextmanager
     def consistent_read(self) -> Iterator[None]:
@@ -121,9 +253,11 @@ class PostgresEngine(SetBasedEngine):
             self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", [])
             yield
 
-    def _copy_in(self, statement: str, stream: BinaryIO) -> None:
+    def _copy_in(self, statement: str, stream: BinaryIO) -> int:
+        """How many rows came in."""
         with connection.cursor() as cursor, connection.wrap_database_errors:
-            cursor.copy_expert(statement, stream, 256 * 1024)
+            cursor.copy_expert(statement, stream, BLOCK_BYTES)
+            return int(cursor.rowcount)
 
 
 def _texts(values: Iterable[object]) -> list[str | None]:

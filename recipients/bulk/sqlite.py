@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, BinaryIO
 
 from django.db import connection
 
+from recipients.addresses import digest_of
 from recipients.bulk.base import Plan, Reject, Sink, Stage
 from recipients.bulk.copytext import COLUMNS, encode_row, parse_time, rows
 from recipients.bulk.merge import SetBasedEngine
-from recipients.bulk.verdict import Dialect
+from recipients.bulk.plain import ROWS
+from recipients.bulk.staging import PREFIX, Tables, change_of
+from recipients.bulk.verdict import VALUES, Dialect
 from recipients.models import compact_json
 
 TIMES = ("registered", "activated", "deactivated", "bounced")
@@ -32,22 +35,25 @@ REJECT = (
 
 DIALECT = Dialect(
     differs="IS NOT",
-    winners="""SELECT s.* FROM recipients_stagedrow s
-                 JOIN (SELECT key AS last_key, max(line) AS last_line FROM recipients_stagedrow
-                        WHERE change_id = %(change)s GROUP BY key) AS last
-                   ON last.last_key = s.key AND last.last_line = s.line
-                WHERE s.change_id = %(change)s""",
+    # With max() SQLite takes all other columns from the row that has it (lang_select.html, 2.5).
+    winners=f"SELECT {', '.join(name for name in ROWS if name != 'line')}, max(line) AS line"
+    " FROM ({staged}) AS s GROUP BY key",
+    fence="",
+    listed="{table}",
+    nulls=dict.fromkeys((*VALUES, "id", "email"), "NULL"),
     empty_list="'[]'",
     empty_object="'{}'",
     without_nulls="json_patch('{{}}', {value})",
     cleared_and_merged="json_patch(json_patch({old}, %(cleared)s), {new})",
     merged="json_patch({old}, {new})",
+    is_merged="",
     spelled="json({value})",
 )
 
 
 class SqliteEngine(SetBasedEngine):
     dialect = DIALECT
+    create_staging = "CREATE TABLE"
 
     def execute(
         self, statement: str, parameters: Iterable[object] | Mapping[str, object]
@@ -79,23 +85,37 @@ class SqliteEngine(SetBasedEngine):
             ),
         )
 
-    def stage_copytext(self, change_id: int, *, stream: BinaryIO) -> int:
+    def stage_copytext(self, change_id: int, *, stream: BinaryIO, digest_key: bytes | None = None) -> int:
         statement = (
             f"INSERT INTO recipients_stagedrow (change_id, line, {', '.join(COLUMNS)}, domain, digest,"
             f" says_status) VALUES ({', '.join(['%s'] * (len(COLUMNS) + 5))})"
         )
+
+        def staged(line: int, row: list[str | None]) -> tuple[object, ...]:
+            key = str(row[0])
+            digest = "" if digest_key is None else digest_of(key, digest_key=digest_key)
+            return (change_id, line, *_loaded(row), key.rpartition("@")[2], digest, True)
+
         count = 0
         lines = rows(stream)
-        while chunk := list(islice(lines, LINES_AT_ONCE)):
+        while chunk := list(itertools.islice(lines, LINES_AT_ONCE)):
             self.execute_many(
-                statement,
-                (
-                    (change_id, count + number, *_loaded(row), str(row[0]).rpartition("@")[2], "", True)
-                    for number, row in enumerate(chunk, start=1)
-                ),
+                statement, (staged(line, row) for line, row in enumerate(chunk, start=count + 1))
             )
             count += len(chunk)
         return count
+
+    def owners(self) -> list[int]:
+        rows = self.execute("SELECT name FROM sqlite_master WHERE instr(name, %s) = 1", [PREFIX])
+        return sorted({owner for row in rows if (owner := change_of(str(row[0]))) is not None})
+
+    def _has_table(self, name: str) -> bool:
+        return bool(self.execute("SELECT 1 FROM sqlite_master WHERE name = %s", [name]))
+
+    def _drop_tables(self, tables: Tables) -> None:
+        self.execute(f"DROP VIEW IF EXISTS {tables.plain}", [])
+        for table in (tables.raw, tables.odd, tables.judged):
+            self.execute(f"DROP TABLE IF EXISTS {table}", [])
 
     def dump(self, group_id: int, *, sink: Sink) -> None:
         with connection.cursor() as cursor:

@@ -10,6 +10,7 @@ recipient, opt-outs, blocklist) → wanted (what the row asks for) → held (wha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recipients.bulk.base import Plan
@@ -34,8 +35,14 @@ class Dialect:
 
     # Infix operator: not equal, with NULL equal to NULL.
     differs: str
-    # SELECT of the change's staged rows, the last line of each key.
+    # SELECT of the last line of each key among the staged rows {staged}.
     winners: str
+    # Appended to a SELECT: nothing of it is computed twice, or before it is filtered.
+    fence: str
+    # The rows of {table} in one group, in the order of their keys where that helps.
+    listed: str
+    # NULL in the type of each of a recipient's columns.
+    nulls: Mapping[str, str]
     empty_list: str
     empty_object: str
     # Attributes without those whose value is null, from the expression {value}.
@@ -44,57 +51,83 @@ class Dialect:
     cleared_and_merged: str
     # {old} with {new} laid over it; a null in {new} takes the key away.
     merged: str
+    # The condition that laying {new} over {old} changes nothing, or "" where only trying tells.
+    is_merged: str
     # {value} in the spelling that the two above give, so that equal values compare equal.
     spelled: str
 
 
-def classified(plan: Plan, *, dialect: Dialect) -> str:
+def classified(plan: Plan, *, dialect: Dialect, winners: str, is_new: bool = False) -> str:
     """The SELECT, with the parameters that `parameters` gives.
+
+    `winners` is a SELECT of staged rows, one for each key. `is_new` says that none of them is known to
+    the list in any way: no recipient, no opt-out, no entry of a blocklist.
 
     Columns: line, key, email, rid (None for a new recipient), n_<value> for each of VALUES, old_status
     (None for a new recipient), new_status, why (of a row kept safe), verdict (added, updated, unchanged,
-    safe) and writes (1 or 0).
+    safe), writes (1 or 0) and is_new (1: it can be added without looking at anything else, or 0).
     """
+    # Of strangers nearly all is known beforehand, and the planner leaves it out: if no fence keeps it in.
+    fence = "" if is_new else dialect.fence
     return f"""
-        WITH winner AS ({dialect.winners}),
-             known AS ({_known(plan)}),
+        WITH winner AS ({winners}),
+             known AS ({_unknown(dialect) if is_new else _known(plan, dialect=dialect)}),
              wanted AS (SELECT known.*, {_wanted(plan, dialect=dialect)} FROM known),
              ranked AS (SELECT wanted.*, {_rank("w_")} AS w_rank, {_rank("r_")} AS r_rank FROM wanted),
              held AS (SELECT ranked.*, {_held(plan)} FROM ranked),
-             compared AS (SELECT held.*, {_changed(dialect)} AS changed FROM held),
+             compared AS (SELECT held.*, {_changed(plan, dialect=dialect)} AS changed FROM held {fence}),
              judged AS (SELECT compared.*, {_verdict(plan)} AS verdict, {_writes(plan)} AS writes
                           FROM compared)
         SELECT line, key, {_email(plan)} AS email, rid, {", ".join(f"n_{name}" for name in VALUES)},
                why, verdict, writes,
-               CASE WHEN rid IS NOT NULL THEN {_status("r_")} END AS old_status,
-               {_status("n_")} AS new_status
+               CASE WHEN rid IS NOT NULL THEN {status_sql("r_")} END AS old_status,
+               {status_sql("n_")} AS new_status,
+               CASE WHEN verdict = 'added' AND o_deactivated IS NULL AND o_bounced IS NULL
+                    THEN 1 ELSE 0 END AS is_new
           FROM judged
     """
 
 
-def _known(plan: Plan) -> str:
+def _known(plan: Plan, *, dialect: Dialect) -> str:
     """Each winning row beside its recipient, the opt-outs that outlived theirs, and the blocklist."""
+
+    def beside(table: str, alias: str, group: str) -> str:
+        listed = dialect.listed.format(table=table, group=group)
+        return f"LEFT JOIN {listed} {alias} ON {alias}.group_id = {group} AND {alias}.key = s.key"
+
     deactivated, bounced, elsewhere = "o.deactivated", "o.bounced", ""
     if plan.source_group_id not in (None, plan.group_id):
         deactivated = "coalesce(o.deactivated, x.deactivated, l.deactivated)"
         bounced = "coalesce(o.bounced, x.bounced, l.bounced)"
-        elsewhere = """
-          LEFT JOIN recipients_optout x ON x.group_id = %(source_group)s AND x.key = s.key
-          LEFT JOIN recipients_recipient l ON l.group_id = %(source_group)s AND l.key = s.key"""
+        elsewhere = f"""
+          {beside("recipients_optout", "x", "%(source_group)s")}
+          {beside("recipients_recipient", "l", "%(source_group)s")}"""
+    # Looked up in a set that is made once: for every row by itself it took a minute a million rows.
+    patterns = """SELECT pattern FROM recipients_blocklistentry
+                   WHERE account_id = %(account)s AND (group_id IS NULL OR group_id = %(group)s)"""
     return f"""
         SELECT s.line, s.key, s.email, s.says_status, r.id AS rid, r.email AS r_email,
                {", ".join(f"s.{name} AS s_{name}" for name in VALUES)},
                {", ".join(f"r.{name} AS r_{name}" for name in VALUES)},
                CASE WHEN r.id IS NULL THEN {deactivated} END AS o_deactivated,
                CASE WHEN r.id IS NULL THEN {bounced} END AS o_bounced,
-               CASE WHEN EXISTS (SELECT 1 FROM recipients_blocklistentry b
-                                  WHERE b.account_id = %(account)s
-                                    AND (b.group_id IS NULL OR b.group_id = %(group)s)
-                                    AND b.pattern IN (s.key, '*@' || s.domain, s.digest))
+               CASE WHEN s.key IN ({patterns}) OR '*@' || s.domain IN ({patterns})
+                         OR (s.digest <> '' AND s.digest IN ({patterns}))
                     THEN 1 ELSE 0 END AS blocked
           FROM winner s
-          LEFT JOIN recipients_recipient r ON r.group_id = %(group)s AND r.key = s.key
-          LEFT JOIN recipients_optout o ON o.group_id = %(group)s AND o.key = s.key{elsewhere}"""
+          {beside("recipients_recipient", "r", "%(group)s")}
+          {beside("recipients_optout", "o", "%(group)s")}{elsewhere}"""
+
+
+def _unknown(dialect: Dialect) -> str:
+    """Each winning row beside nobody."""
+    nulls = dialect.nulls
+    return f"""
+        SELECT line, key, email, says_status, {nulls["id"]} AS rid, {nulls["email"]} AS r_email,
+               {", ".join(f"{name} AS s_{name}" for name in VALUES)},
+               {", ".join(f"{nulls[name]} AS r_{name}" for name in VALUES)},
+               {nulls["deactivated"]} AS o_deactivated, {nulls["bounced"]} AS o_bounced, 0 AS blocked
+          FROM winner"""
 
 
 def _wanted(plan: Plan, *, dialect: Dialect) -> str:
@@ -207,10 +240,15 @@ def _held(plan: Plan) -> str:
                     WHEN {gone} THEN 'unsubscribed' END AS why"""
 
 
-def _changed(dialect: Dialect) -> str:
+def _changed(plan: Plan, *, dialect: Dialect) -> str:
     compared = [f"n_{name} {dialect.differs} r_{name}" for name in VALUES if name != "attributes"]
     spelled = dialect.spelled.format(value="r_attributes")
-    compared += [f"n_attributes {dialect.differs} {spelled}", f"email {dialect.differs} r_email"]
+    attributes = f"n_attributes {dialect.differs} {spelled}"
+    if dialect.is_merged and not plan.clears:
+        # Most rows of most files change nothing, and looking is cheaper than merging.
+        is_merged = dialect.is_merged.format(old="r_attributes", new="s_attributes")
+        attributes = f"(({is_merged}) IS NOT TRUE AND {attributes})"
+    compared += [attributes, f"email {dialect.differs} r_email"]
     return f"CASE WHEN {' OR '.join(compared)} THEN 1 ELSE 0 END"
 
 
@@ -257,8 +295,8 @@ def _rank(prefix: str) -> str:
     )
 
 
-def _status(prefix: str) -> str:
-    """The words of `Status`, in the order of `Recipient.status`."""
+def status_sql(prefix: str) -> str:
+    """The expression that gives the words of `Status`, in the order of `Recipient.status`."""
     return (
         f"CASE WHEN {prefix}bounced IS NOT NULL THEN 'bounced'"
         f" WHEN {prefix}deactivated IS NOT NULL THEN 'inactive'"

@@ -1,0 +1,211 @@
+"""Plain rows: what a check would say of an ordinary row of a file, said by the database for all at once.
+
+The rows of a file lie in a raw table as text, one column for each of the file's (c0, c1, …), empty cells
+as NULL. A cell is plain when SQL reads it beyond doubt exactly as the check does: an ordinary address, a
+date in ISO form, a text, or a cell whose meaning the check was asked for once (`Cell.known`: the few
+words of a status column, the thousands of dates of a birthday column). A row is plain when all its
+mapped cells are. Every other row is odd and goes through the check by itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import datetime
+
+from recipients.bulk.base import Cell, Reading, Stage
+from recipients.models import compact_json
+
+# Of these kinds no cell is plain by itself, of the others at least some forms are.
+WORDS = frozenset({"status", "tags", "gender"})
+FIGURES = frozenset({"time", "date", "number", "signup_ip"})
+# Of how many cells of a column of figures it is told whether most are plain by themselves.
+SAMPLED = 1_000
+# More different cells than this are not asked for: their rows are odd.
+MOST_KNOWN = 20_000
+LONGEST_KNOWN = 200
+
+ROWS = tuple(Stage._fields)
+TIMES = ("registered", "activated", "deactivated")
+
+
+def literal(value: object) -> str:
+    """The value as an SQL literal. Raise ValueError for a text with NUL, which no literal can hold."""
+    if value is None:
+        return "NULL"
+    text = value if isinstance(value, str) else compact_json(value)
+    if "\0" in text:
+        raise ValueError("NUL in a literal")
+    return "'" + text.replace("'", "''") + "'"
+
+
+class PlainSql(ABC):
+    """The statements about a raw table, in one database's words."""
+
+    # An ordinary address: ASCII alone, and nothing that could be meant otherwise.
+    longest_email = 64
+
+    def odd(self, reading: Reading) -> str:
+        """The condition that a row of the raw table is odd."""
+        return f"({' AND '.join(self.plain(cell, reading=reading) for cell in reading.cells)}) IS NOT TRUE"
+
+    def unasked(self, cell: Cell, *, reading: Reading) -> str:
+        """The condition that a cell is one the check has to be asked for."""
+        column = cell.column
+        return f"{column} IS NOT NULL AND ({self.by_itself(cell, reading=reading)}) IS NOT TRUE"
+
+    def plain(self, cell: Cell, *, reading: Reading) -> str:
+        """The condition that a cell is plain."""
+        if cell.kind == "email":
+            return self.email_is_plain(cell.column, reading=reading)
+        conditions = [f"{cell.column} IS NULL", self.by_itself(cell, reading=reading)]
+        if cell.known:
+            conditions.append(self.is_known(cell))
+        return f"({' OR '.join(conditions)})"
+
+    def by_itself(self, cell: Cell, *, reading: Reading) -> str:
+        """The condition that a cell that is not empty is plain without anybody being asked."""
+        match cell.kind:
+            case "time":
+                return self.time_is_plain(cell.column, reading=reading)
+            case "date":
+                return self.date_is_plain(cell.column)
+            case "number":
+                return self.number_is_plain(cell.column, decimal=cell.decimal)
+            case "signup_ip":
+                return self.ip_is_plain(cell.column)
+            case "source":
+                return f"length({cell.column}) <= 255"
+            case "text":
+                return "true"
+            case _:
+                return "false"
+
+    def value(self, cell: Cell, *, reading: Reading) -> str:
+        """What a plain cell means; NULL for nothing."""
+        own = self.time(cell.column, reading=reading) if cell.kind == "time" else cell.column
+        if cell.kind in WORDS:
+            return self.known(cell) if cell.known else self.nothing(cell.kind)
+        if cell.kind not in FIGURES or not cell.known:
+            return own
+        return f"CASE WHEN {self.is_known(cell)} THEN {self.known(cell)} ELSE {own} END"
+
+    def rows(self, reading: Reading, *, table: str) -> str:
+        """The SELECT of a raw table of plain rows, with the columns of `ROWS`."""
+        email = next(cell.column for cell in reading.cells if cell.kind == "email")
+        fields = {
+            cell.target: self.value(cell, reading=reading)
+            for cell in reading.cells
+            if not cell.is_attribute and cell.kind != "email"
+        }
+        fields |= {name: self.constant(name, value=value) for name, value in reading.fixed.items()}
+        given = {
+            "line": "line",
+            "key": self.key(email),
+            "email": email,
+            "domain": self.domain(email),
+            "digest": self.digest(email, key=reading.digest_key),
+            **self._settled(fields, reading=reading),
+            "source": fields.get("source", self.nothing("source")),
+            "signup_ip": fields.get("signup_ip", self.nothing("signup_ip")),
+            "tags": fields.get("tags", self.nothing("tags")),
+            "attributes": self._attributes(reading),
+        }
+        columns = ", ".join(f"{self.typed(name, given[name])} AS {name}" for name in ROWS)
+        return f"SELECT {columns} FROM {table}"
+
+    def _settled(self, fields: Mapping[str, str], *, reading: Reading) -> dict[str, str]:
+        """Status and times together, as `imports.check` settles them: where they disagree, the safe one."""
+        now, nothing = self.moment(reading.now), self.nothing("time")
+        registered = fields.get("registered")
+        activated, deactivated = fields.get("activated", nothing), fields.get("deactivated", nothing)
+        untold = activated
+        if "activated" not in reading.targets and reading.is_new_active:
+            untold = f"CASE WHEN {deactivated} IS NULL THEN {now} END"
+        settled = {
+            "registered": now if registered is None else registered,
+            "activated": untold,
+            "deactivated": deactivated,
+            "bounced": nothing,
+            "says_status": self.false,
+        }
+        if status := fields.get("status"):
+            active = ", ".join(part for part in (activated, registered, now) if part)
+            settled |= {
+                "activated": f"CASE {status} WHEN 'active' THEN coalesce({active})"
+                f" WHEN 'unconfirmed' THEN NULL WHEN 'inactive' THEN {activated}"
+                f" WHEN 'bounced' THEN {activated} ELSE {untold} END",
+                "deactivated": f"CASE {status} WHEN 'inactive' THEN coalesce({deactivated}, {now})"
+                f" ELSE {deactivated} END",
+                "bounced": f"CASE {status} WHEN 'bounced' THEN {now} END",
+                "says_status": f"{status} IS NOT NULL",
+            }
+        return settled
+
+    def _attributes(self, reading: Reading) -> str:
+        values = {name: literal(value) for name, value in reading.fixed_attributes.items()}
+        values |= {
+            cell.target: self.value(cell, reading=reading) for cell in reading.cells if cell.is_attribute
+        }
+        return self.attributes(values, clears=reading.clears)
+
+    def constant(self, name: str, *, value: object) -> str:
+        """A fixed value of a field."""
+        if isinstance(value, datetime):
+            return self.moment(value)
+        return literal(value)
+
+    false = "false"
+
+    @abstractmethod
+    def email_is_plain(self, column: str, *, reading: Reading) -> str: ...
+
+    @abstractmethod
+    def time_is_plain(self, column: str, *, reading: Reading) -> str: ...
+
+    @abstractmethod
+    def date_is_plain(self, column: str) -> str: ...
+
+    @abstractmethod
+    def number_is_plain(self, column: str, *, decimal: str | None) -> str: ...
+
+    @abstractmethod
+    def ip_is_plain(self, column: str) -> str: ...
+
+    @abstractmethod
+    def is_known(self, cell: Cell) -> str:
+        """The condition that the check was asked for this cell."""
+
+    @abstractmethod
+    def known(self, cell: Cell) -> str:
+        """What the check said of this cell, in its column's type."""
+
+    @abstractmethod
+    def nothing(self, name: str) -> str:
+        """NULL in the type of that field or kind."""
+
+    @abstractmethod
+    def typed(self, name: str, expression: str) -> str:
+        """The expression in the type of that staged column."""
+
+    @abstractmethod
+    def time(self, column: str, *, reading: Reading) -> str:
+        """The moment that a plain time is; NULL for the spellings of none."""
+
+    @abstractmethod
+    def moment(self, value: datetime) -> str:
+        """A moment as a literal."""
+
+    @abstractmethod
+    def key(self, column: str) -> str: ...
+
+    @abstractmethod
+    def domain(self, column: str) -> str: ...
+
+    @abstractmethod
+    def digest(self, column: str, *, key: bytes | None) -> str:
+        """HMAC-SHA256 of the address's key in hex; an empty text without a key."""
+
+    @abstractmethod
+    def attributes(self, values: Mapping[str, str], *, clears: bool) -> str:
+        """The JSON object of attributes; with `clears` a missing value is in it as null."""

@@ -1,0 +1,36 @@
+"""Where the rows of a change lie before they are merged, besides the staging table that all share.
+
+A file's plain rows stay as they came, in a table of the change's own, because a second copy of a million
+rows would take longer than all checks together. The tables go with the change; what a dead process
+leaves behind, the sweep drops.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PREFIX = "recipients_staging_"
+
+
+class Tables(NamedTuple):
+    """The names of one change's own tables and view.
+
+    raw: rows as text, by line. odd: those among them that the check must look at. plain: a view of the
+    raw rows as staged rows. judged: what the preview found for each address.
+    """
+
+    raw: str
+    odd: str
+    plain: str
+    judged: str
+
+
+def tables_of(change_id: int) -> Tables:
+    """The names of a change's own tables."""
+    return Tables(*(f"{PREFIX}{change_id}_{name}" for name in Tables._fields))
+
+
+def change_of(table: str) -> int | None:
+    """The id of the change that a table belongs to; None when it is no such table."""
+    number = table.removeprefix(PREFIX).partition("_")[0]
+    return int(number) if table.startswith(PREFIX) and number.isdigit() else None
