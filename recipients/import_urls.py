@@ -17,5 +17,6 @@ urlpatterns = [
     path("recipients/changes/<int:change_id>/progress/", changes.progress, name="change-progress"),
     path("recipients/changes/<int:change_id>/result/", changes.result, name="change-result"),
     path("recipients/changes/<int:change_id>/cancel/", changes.cancel, name="change-cancel"),
+    path("recipients/changes/<int:change_id>/retry/", changes.retry, name="change-retry"),
     path("recipients/changes/<int:change_id>/rejected/", changes.rejected, name="change-rejected"),
 ]

@@ -18,6 +18,8 @@ from recipients.values import SAFE_MARKER, escape_formula
 
 SHOWN_PROBLEMS = 12
 SHOWN_LINES = 8
+SHOWN_CELLS = 3
+LONGEST_CELL = 60
 _CHUNK_CHARACTERS = 64 * 1024
 
 
@@ -29,6 +31,8 @@ class Problem:
     count: int
     lines: list[int]
     text: str
+    # Different cells that have it, where it is about a cell.
+    examples: list[str]
 
     @property
     def has_more(self) -> bool:
@@ -37,20 +41,32 @@ class Problem:
 
 def problems(change: Change) -> list[Problem]:
     """What is wrong, most frequent first."""
+    run = Import.objects.filter(pk=change.pk).first()
+    headers = run.headers if run else []
     return [
-        _problem(change, code=found["code"], column=found["column"], count=found["count"])
+        _problem(change, code=found["code"], column=found["column"], count=found["count"], headers=headers)
         for found in rejected_by_code(change)[:SHOWN_PROBLEMS]
     ]
 
 
-def _problem(change: Change, *, code: str, column: str, count: int) -> Problem:
+def _problem(change: Change, *, code: str, column: str, count: int, headers: Sequence[str]) -> Problem:
     rows = list(RejectedRow.objects.filter(change=change, code=code, column=column)[:SHOWN_LINES])
     return Problem(
         column=column,
         count=count,
         lines=[row.line for row in rows],
         text=say_code(code, rows[0].params),
+        examples=_examples(rows, index=headers.index(column) if column in headers else None),
     )
+
+
+def _examples(rows: Sequence[RejectedRow], *, index: int | None) -> list[str]:
+    """Different bad cells, each once, shortened."""
+    if index is None:
+        return []
+    cells = [row.cells[index].strip() for row in rows if index < len(row.cells)]
+    shown = list(dict.fromkeys(cell for cell in cells if cell))[:SHOWN_CELLS]
+    return [cell if len(cell) <= LONGEST_CELL else f"{cell[: LONGEST_CELL - 1]}…" for cell in shown]
 
 
 def rejected_csv(change: Change) -> Iterator[bytes]:
@@ -59,7 +75,6 @@ def rejected_csv(change: Change) -> Iterator[bytes]:
     Foreign data that a spreadsheet opens: no cell becomes a formula, and the marker in the last column
     says so, so that reading the file again gives every value back.
     """
-    run = Import.objects.filter(pk=change.pk).first()
     run = Import.objects.filter(pk=change.pk).first() or Import()
     ours = (*REJECT_COLUMNS, SAFE_MARKER)
     kept = [index for index, header in enumerate(run.headers) if header not in ours]

@@ -8,8 +8,8 @@ from backupsvc.jobs.runner import handles
 from recipients.actions.changes import APPLY_JOB, DELETE_JOB, STAGE_JOBS, apply_change, change_failed
 from recipients.actions.deletion import deletion_failed, finish_deletion, purge_failed, purge_group
 from recipients.actions.groups import PURGE_JOB
-from recipients.actions.imports import stage_import, staging_failed
 from recipients.actions.leftovers import sweep_leftovers
+from recipients.actions.staging import stage_import, staging_failed
 from recipients.models import ChangeKind
 
 handles(STAGE_JOBS[ChangeKind.IMPORT], failed=staging_failed)(stage_import)

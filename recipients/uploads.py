@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from django.core.files.base import File
 from django.core.files.storage import storages
 
+from backupsvc.disk import trouble
 from backupsvc.errors import Refusal
 
 CHUNK_BYTES = 1024 * 1024
@@ -30,16 +32,61 @@ class Stored:
 
 
 def store(file: BinaryIO, *, account_id: int) -> Stored:
-    """Copy the file, in pieces, under a name of our own making: a person's file name is never a path."""
+    """Copy the file, in pieces, under a name of our own making: a person's file name is never a path.
+
+    Raises Refusal: disk.*
+    """
     digest, size = hashlib.sha256(), 0
-    with tempfile.TemporaryFile() as copy:
+    with _refusals(), tempfile.TemporaryFile() as copy:
         while piece := file.read(CHUNK_BYTES):
             digest.update(piece)
             size += len(piece)
             copy.write(piece)
         copy.seek(0)
-        key = storages["uploads"].save(f"{account_id}/{uuid.uuid4().hex}", File(copy))
+        key = _save(copy, key=f"{account_id}/{uuid.uuid4().hex}")
     return Stored(key=key, size_bytes=size, sha256=digest.hexdigest())
+
+
+def _save(file: IO[bytes], *, key: str) -> str:
+    """The key under which it lies now; half a file is not left behind, since it holds personal data."""
+    try:
+        saved = storages["uploads"].save(key, File(file))
+        _keep_through_power_cut(saved)
+    except BaseException:
+        with suppress(Exception):
+            storages["uploads"].delete(key)
+        raise
+    return saved
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """A disk without room is a Refusal (disk.*) that the page tells, with nothing left behind."""
+    try:
+        yield
+    except OSError as problem:
+        if (refusal := trouble(problem)) is None:
+            raise
+        raise refusal from problem
+
+
+def _keep_through_power_cut(key: str) -> None:
+    """A confirmed import may have to read its file again after one: its bytes, its name, its folder."""
+    path = _path(key)
+    for each in (path, path.parent, path.parent.parent) if path else ():
+        descriptor = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _path(key: str) -> Path | None:
+    """Where the upload lies on this machine; None for a storage that lies elsewhere."""
+    try:
+        return Path(storages["uploads"].path(key))
+    except NotImplementedError:
+        return None
 
 
 @contextmanager
@@ -48,11 +95,7 @@ def local(key: str) -> Iterator[Path]:
     storage = storages["uploads"]
     if not key or not storage.exists(key):
         raise Refusal("import.upload_missing")
-    try:
-        path = Path(storage.path(key))
-    except NotImplementedError:
-        path = None
-    if path is not None:
+    if path := _path(key):
         yield path
         return
     with tempfile.NamedTemporaryFile() as copy:

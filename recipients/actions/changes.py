@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from django.db import transaction
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from backupsvc.accounts.access import Permission, require
@@ -18,7 +22,17 @@ from recipients.actions.attributes import add_attribute
 from recipients.actions.groups import check_name, create_group, lock_group, raise_revision, revive_group
 from recipients.bulk.base import Plan, Verdicts
 from recipients.bulk.engine import engine
-from recipients.models import UNDER_WAY, Change, ChangeKind, ChangeState, Group, Import, Mode
+from recipients.imports.doubts import NAMING
+from recipients.models import (
+    UNDER_WAY,
+    BlocklistEntry,
+    Change,
+    ChangeKind,
+    ChangeState,
+    Group,
+    Import,
+    Mode,
+)
 from recipients.selectors import change_counts
 from recipients.signals import change_requested
 
@@ -74,7 +88,7 @@ def confirm_change(
         if not reason.strip():
             raise Refusal("consent.reason_missing")
     group = _target(change, actor=actor)
-    check_no_backup(group, actor=actor, backup=backup, typed_name=typed_name, restoring=_is_restore(change))
+    check_no_backup(group, actor=actor, backup=backup, typed_name=typed_name)
     under_way = list(Change.objects.filter(group=group, state__in=UNDER_WAY).order_by("pk"))
     change.group = group
     change.state = ChangeState.QUEUED if under_way else ChangeState.ACTIVE
@@ -117,9 +131,7 @@ def confirm_change(
     return job
 
 
-def check_no_backup(
-    group: Group, *, actor: Actor, backup: bool | None, typed_name: str, restoring: bool = False
-) -> None:
+def check_no_backup(group: Group, *, actor: Actor, backup: bool | None, typed_name: str) -> None:
     """Going on without a backup is an owner's or admin's explicit choice: they type the list's name.
 
     Commands and schedules are the operator's own; the API never makes this choice.
@@ -129,7 +141,7 @@ def check_no_backup(
     require(actor, account=group.account, permission=Permission.MANAGE)
     if actor.origin == Origin.API:
         raise Refusal("change.backup_not_optional")
-    if typed_name.strip() != group.name and not restoring:
+    if typed_name.strip() != group.name:
         raise Refusal("change.name_not_typed", name=group.name)
 
 
@@ -183,8 +195,8 @@ def record_backup(change: Change, *, snapshot_id: int, revision: int) -> None:
     Change.objects.filter(pk=change.pk).update(snapshot_id=snapshot_id, backup_revision=revision)
 
 
-def plan_of(change: Change) -> Plan:
-    """What the change's merge does."""
+def plan_of(change: Change, *, is_judged: bool = False) -> Plan:
+    """What the change's merge does. `is_judged`: as its preview found, for nothing has changed since."""
     return Plan(
         change_id=change.pk,
         account_id=change.account_id,
@@ -196,7 +208,22 @@ def plan_of(change: Change) -> Plan:
         now=change.confirmed_at or timezone.now(),
         reactivate=change.reactivate,
         source_group_id=change.source_group_id,
+        is_judged=is_judged,
     )
+
+
+def seen(change: Change) -> str:
+    """All that a preview of the change looks at besides its own rows: the same again, the same verdicts.
+
+    Opt-outs come and go with recipients, so a list's revision stands for both.
+    """
+    # A list that is made for the change has no rows yet, before and after it is made.
+    ids = (change.group_id or 0, change.source_group_id or 0)
+    revisions = dict(Group.objects.filter(pk__in=ids).values_list("pk", "revision"))
+    blocked = BlocklistEntry.objects.filter(account=change.account_id)
+    entries = blocked.aggregate(count=Count("pk"), last=Max("pk"))
+    parts = (*(revisions.get(pk, 0) for pk in ids), *entries.values())
+    return ":".join(str(part or 0) for part in (*parts, int(change.reactivate)))
 
 
 def apply_change(claim: Claim) -> None:
@@ -235,13 +262,13 @@ def _merge(change: Change, *, group: Group) -> None:
     for wanted in change.new_attributes:
         owner = group if wanted.get("scope") == "group" else None
         add_attribute(change.account, name=wanted["name"], type=wanted["type"], group=owner)
-    verdicts = engine().merge(plan_of(change))
+    is_judged = change.judged_state == seen(change) and change.judged_rows == engine().judged(change.pk)
+    verdicts = engine().merge(plan_of(change, is_judged=is_judged))
     raise_revision(group, shift=dict(verdicts.shift or {}))
     change.state = ChangeState.DONE
     change.ended_at = timezone.now()
     set_counts(change, verdicts=verdicts)
-    # The sample of the preview held addresses; the counts are on the row.
-    change.preview = {key: value for key, value in change.preview.items() if key != "kept_safe_rows"}
+    change.preview = _without_addresses(change.preview)
     change.save()
     record(
         f"{change.kind}.done",
@@ -252,6 +279,13 @@ def _merge(change: Change, *, group: Group) -> None:
         change=change.pk,
         counts={name: count for name, count in change_counts(change).items() if count},
     )
+
+
+def _without_addresses(preview: dict[str, Any]) -> dict[str, Any]:
+    """What stays of a preview when it has come true: the counts are on the row, and nobody is named."""
+    kept = {key: value for key, value in preview.items() if key != "kept_safe_rows"}
+    kept["doubts"] = [doubt for doubt in preview.get("doubts", []) if doubt[0] not in NAMING]
+    return kept
 
 
 def set_counts(change: Change, *, verdicts: Verdicts) -> None:
@@ -274,7 +308,8 @@ def change_failed(job: Job, refusal: Refusal) -> None:
     change.error_code, change.error_params = refusal.code, dict(refusal.params)
     change.save(update_fields=["state", "ended_at", "error_code", "error_params"])
     _drop_empty_group(change)
-    clean_up(change)
+    # The upload stays for a week: what stopped it may be mended, and then it can be tried again.
+    engine().clear(change.pk)
     record(
         f"{change.kind}.failed",
         account=change.account,
@@ -291,8 +326,11 @@ def clean_up(change: Change) -> None:
     engine().clear(change.pk)
     run = Import.objects.filter(pk=change.pk).first()
     if run is not None and run.upload:
-        uploads.remove(run.upload)
-        Import.objects.filter(pk=run.pk).update(upload="")
+        # The sample and the examples are people's data, and nobody looks at them again.
+        kept = {name: value for name, value in run.dialect.items() if name not in ("sample", "survey")}
+        Import.objects.filter(pk=run.pk).update(upload="", dialect=kept)
+        # A change that goes on because this was rolled back may have to read the file again.
+        transaction.on_commit(partial(uploads.remove, run.upload))
 
 
 def _target(change: Change, *, actor: Actor) -> Group:
@@ -324,8 +362,7 @@ def _job_of(change: Change) -> Job | None:
 
 def _stage_again_if_lost(change: Change, *, claim: Claim) -> None:
     """PostgreSQL empties the staging table after a crash: read the source again before going on."""
-    staged, _ = engine().staged(change.pk)
-    if staged == change.staged_rows:
+    if engine().staged(change.pk) == change.staged_rows:
         return
     kind = STAGE_JOBS[ChangeKind(change.kind)]
     with transaction.atomic():

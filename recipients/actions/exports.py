@@ -16,7 +16,8 @@ from backupsvc.accounts.audit import record
 from recipients.bulk.copytext import rows
 from recipients.bulk.engine import engine
 from recipients.exports import csv_lines
-from recipients.models import Group
+from recipients.models import Change, Group
+from recipients.rejects import rejected_csv
 from recipients.selectors import attributes_of
 
 # File systems take 255 bytes for a name, and a character of some scripts is three; the rest needs its place.
@@ -46,6 +47,23 @@ def export_group(group: Group, *, actor: Actor, spreadsheet_safe: bool = False) 
     )
     name = file_name(group.name, moment=timezone.now(), spreadsheet_safe=spreadsheet_safe, extension="csv")
     return Download(name, "text/csv; charset=utf-8", _live_lines(group, spreadsheet_safe=spreadsheet_safe))
+
+
+def export_rejected(change: Change, *, actor: Actor) -> Download:
+    """The rows of a change that could not be used, as a file to mend. Written down like every download."""
+    require(actor, account=change.account, permission=Permission.EXPORT)
+    name = change.group.name if change.group else change.new_group_name
+    record(
+        "import.rejects_downloaded",
+        account=change.account,
+        actor=actor,
+        group_id=change.group_id,
+        target=name,
+        change=change.pk,
+        rows=change.rejected,
+    )
+    own = slugify(name, allow_unicode=True)[:LONGEST_NAME] or "import"
+    return Download(f"{own}-rejected-{change.pk}.csv", "text/csv; charset=utf-8", rejected_csv(change))
 
 
 def file_name(name: str, *, moment: datetime, spreadsheet_safe: bool, extension: str) -> str:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from recipients import uploads
 from recipients.actions.changes import clean_up, lock_change
+from recipients.bulk.engine import engine
 from recipients.models import Change, ChangeState, Import, RejectedRow
 
 # Uploads, staged and rejected rows hold what backups hold, but nobody asked for them to be kept.
@@ -20,16 +21,30 @@ UPLOAD_TIME = timedelta(days=1)
 
 
 def sweep_leftovers() -> int:
-    """End imports and restores that nobody went on with, and drop old rejected rows; how many ended."""
+    """End imports and restores that nobody went on with; how many.
+
+    Rejected rows, and uploads of imports that stopped and could have been tried again, go too.
+    """
     before = timezone.now() - KEPT
     abandoned = Change.objects.filter(
         state__in=[ChangeState.DRAFT, ChangeState.STAGING, ChangeState.PREVIEW], created_at__lt=before
     )
     ended = sum(_end(pk) for pk in abandoned.values_list("pk", flat=True))
     RejectedRow.objects.filter(change__ended_at__lt=before).delete()
+    for run in Import.objects.filter(change__ended_at__lt=before).exclude(upload="").select_related("change"):
+        clean_up(run.change)
+    for change_id in unowned_tables():
+        engine().clear(change_id)
     _drop_cut_off_uploads()
     uploads.remove_strays(before=before, known=_is_known)
     return ended
+
+
+def unowned_tables() -> list[int]:
+    """The ids of changes that have ended, or are not there, but whose own tables are."""
+    owners = engine().owners()
+    open_changes = Change.objects.filter(pk__in=owners, ended_at=None).values_list("pk", flat=True)
+    return sorted(set(owners) - set(open_changes))
 
 
 def _is_known(upload: str) -> bool:

@@ -16,7 +16,9 @@ from recipients.actions.groups import lock_group, raise_revision
 from recipients.addresses import parse_address
 from recipients.models import Activity, BlocklistEntry, Group, OptOut, Recipient, Status
 from recipients.selectors import attributes_of
-from recipients.values import check_text, parse_date, parse_gender, parse_number, parse_tags
+from recipients.times import parse_date
+from recipients.values import check_text, parse_number, parse_tags
+from recipients.words import parse_gender
 
 PARSERS = {"text": check_text, "number": parse_number, "gender": parse_gender, "date": parse_date}
 REASON_LENGTH = 500
@@ -127,8 +129,7 @@ def reactivate(recipient: Recipient, *, actor: Actor, reason: str) -> Recipient:
     group, recipient = _locked(recipient, actor=actor, permission=Permission.MANAGE)
     if not reason.strip():
         raise Refusal("consent.reason_missing")
-    address = parse_address(recipient.email)
-    _refuse_blocked(group, key=recipient.key, domain=address.domain)
+    _refuse_blocked(group, key=recipient.key, domain=recipient.key.rpartition("@")[2])
     was = recipient.status
     recipient.deactivated = recipient.bounced = None
     recipient.activated = recipient.activated or timezone.now()

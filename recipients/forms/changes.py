@@ -35,6 +35,17 @@ class ConfirmForm(forms.Form):
         help_text=_("Kept in the activity log, with your name."),
     )
 
+    # Asked while something looks wrong.
+    seen = forms.BooleanField(
+        label=_("I have looked at this, and it is meant so."),
+        required=False,
+        error_messages={"required": _("Tick this to go on, or go back and mend it.")},
+    )
+
+    def __init__(self, *, is_doubtful: bool = False, **given: Any) -> None:
+        super().__init__(**given)
+        self.fields["seen"].required = is_doubtful
+
     def clean(self) -> dict[str, Any]:
         """A reactivation has a reason."""
         wish = super().clean() or self.cleaned_data

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.forms import BoundField
 from django.template.defaultfilters import filesizeformat
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from backupsvc.accounts.models import Account
+from backupsvc.accounts.widgets import LongSelect
+from recipients.actions.doubts import PASTED_NAME
 from recipients.actions.imports import pasted
 from recipients.imports.dialect import ENCODINGS, Dialect
+from recipients.imports.survey import COMMA, DAY, MONTH, POINT, UNKNOWN, Reading, Survey
 from recipients.models import Blank, Change, Group, Import, Mode, Status
 from recipients.selectors import groups_of
 
 NAME_LENGTH = 255
-PASTED_NAME = "pasted.txt"
 # Where new recipients have a meaning; a new list has nobody to update, unsubscribe or delete.
 ADDING = (Mode.REFORM_AND_ADD, Mode.ADD_ONLY)
 DANGEROUS = (Mode.DEACTIVATE, Mode.DELETE)
@@ -48,7 +54,11 @@ class UploadForm(forms.Form):
         help_text=_("Left empty, the list is called like the file."),
     )
     group = forms.ModelChoiceField(
-        label=_("List"), queryset=Group.objects.none(), required=False, empty_label=_("Choose a list")
+        label=_("List"),
+        queryset=Group.objects.none(),
+        required=False,
+        empty_label=_("Choose a list"),
+        widget=LongSelect,
     )
     text = forms.CharField(
         label=_("Addresses"),
@@ -61,7 +71,7 @@ class UploadForm(forms.Form):
         label=_("File"),
         required=False,
         allow_empty_file=True,  # said by the action, in its own words
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx,text/csv,text/plain"}),
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx,.ods,.xlsb,.xls,text/csv,text/plain"}),
     )
 
     def __init__(self, account: Account, *, group: Group | None = None, **given: Any) -> None:
@@ -81,12 +91,14 @@ class UploadForm(forms.Form):
         return wish
 
     def refuse_size(self) -> None:
-        """The upload was cut off at the limit: nothing else is worth saying."""
-        self.errors.clear()
+        """The upload was cut off at the limit."""
         limit = filesizeformat(settings.UPLOAD_LIMIT_BYTES)
-        self.add_error(
-            "file", _now("The file is larger than %(limit)s. Split it into parts.") % {"limit": limit}
-        )
+        self.refuse(_now("The file is larger than %(limit)s. Split it into parts.") % {"limit": limit})
+
+    def refuse(self, reason: str) -> None:
+        """The upload did not arrive: nothing else is worth saying."""
+        self.errors.clear()
+        self.add_error("file", reason)
 
     def wish(self) -> dict[str, Any]:
         """The arguments of `start_import`."""
@@ -206,8 +218,80 @@ def _encodings() -> list[str]:
     return sorted(ENCODINGS, key=lambda name: name not in ENCODING_NAMES)
 
 
+ORDER_MISSING: dict[str, Any] = {
+    "dates": _("Choose what comes first. Nothing in the column says it."),
+    "numbers": _("Choose which mark stands before the fraction. Nothing in the column says it."),
+}
+ORDER_NAMES: dict[str, str | Promise] = {
+    DAY: _("The day comes first"),
+    MONTH: _("The month comes first"),
+    POINT: _("The point stands before the fraction"),
+    COMMA: _("The comma stands before the fraction"),
+}
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A column of dates or numbers on the page: how it is read, and the choice, if there is one."""
+
+    reading: Reading
+    field: BoundField | None
+
+    @property
+    def options(self) -> list[tuple[str, str | Promise, str, str, bool]]:
+        """Each way to read it: value, name, a cell, what the cell is then, whether it is chosen."""
+        chosen = str(self.field.value() or "") if self.field else ""
+        cell, *meanings = self.reading.examples[0]
+        return [
+            (choice, ORDER_NAMES[choice], cell, _shown(meaning), choice == chosen)
+            for choice, meaning in zip(self.reading.choices, meanings, strict=True)
+        ]
+
+    @property
+    def example(self) -> tuple[str, str]:
+        """A cell, and what it is read as, where there is nothing to choose."""
+        cell, meaning, _other = self.reading.examples[0]
+        return cell, _shown(meaning)
+
+
+@dataclass(frozen=True)
+class StatusWord:
+    """A word of the file, how often it is there, and the status it means: "" for none."""
+
+    text: str
+    count: int
+    status: str | Promise
+    is_unknown: bool
+
+
+@dataclass(frozen=True)
+class StatusWords:
+    """A column of words for a status."""
+
+    header: str
+    words: list[StatusWord]
+
+
+def _word(text: str, meaning: str, count: str) -> StatusWord:
+    is_unknown = meaning == UNKNOWN
+    return StatusWord(
+        text, int(count), "" if is_unknown or not meaning else Status(meaning).label, is_unknown
+    )
+
+
+def _shown(meaning: str) -> str:
+    """A date in full, so that nobody takes its day for its month; a number in its parts, without a mark."""
+    try:
+        return date_format(date.fromisoformat(meaning), "j F Y")
+    except ValueError:
+        whole, _point, fraction = meaning.partition(".")
+        if fraction:
+            return _now("%(whole)s with the fraction %(fraction)s") % {"whole": whole, "fraction": fraction}
+        return _now("%(whole)s without a fraction") % {"whole": whole}
+
+
 class ModeForm(forms.Form):
-    """How the rows are merged into the list."""
+    """How the rows are merged into the list, and how cells that can be meant in two ways are read."""
 
     mode = forms.ChoiceField()
     blank = forms.ChoiceField(choices=Blank.choices)
@@ -225,6 +309,21 @@ class ModeForm(forms.Form):
             "new_status": run.new_status,
         }
         super().__init__(initial=initial, **given)
+        # What was said of the same columns before is chosen already, where the column leaves it open.
+        before = run.dialect.get("remembered", {}).get("orders", {})
+        orders = run.dialect.get("orders", {})
+        self.survey = Survey.from_json(run.dialect.get("survey", {}))
+        for reading in self.survey.readings:
+            if reading.choices:
+                self.fields[f"order-{reading.index}"] = forms.ChoiceField(
+                    choices=[(choice, choice) for choice in reading.choices],
+                    initial=orders.get(str(reading.index))
+                    or reading.choice
+                    or before.get(str(reading.index)),
+                    # What the column says itself needs no answer.
+                    required=reading.is_open,
+                    error_messages={"required": ORDER_MISSING[reading.kind]},
+                )
         self.fields["mode"].choices = [(mode.value, mode.label) for mode in self.modes]  # type: ignore[attr-defined]
         self.asks_status = leaves_status_open(change)
 
@@ -234,6 +333,30 @@ class ModeForm(forms.Form):
         if self.asks_status and wish.get("mode") in ADDING and not wish.get("new_status"):
             self.add_error("new_status", _now("Choose what new recipients become."))
         return wish
+
+    def orders(self) -> dict[str, str]:
+        """How the columns that can be meant in two ways are meant, by their number."""
+        return {
+            name.removeprefix("order-"): value
+            for name, value in self.cleaned_data.items()
+            if name.startswith("order-") and value
+        }
+
+    def spelled(self) -> list[Spelling]:
+        """The columns of dates and numbers that are read by what most of their cells say, or a person."""
+        return [
+            Spelling(reading, self[f"order-{reading.index}"] if reading.choices else None)
+            for reading in self.survey.readings
+            if reading.kind != "words"
+        ]
+
+    def words(self) -> list[StatusWords]:
+        """The columns of words for a status."""
+        return [
+            StatusWords(reading.header, [_word(*example) for example in reading.examples])
+            for reading in self.survey.readings
+            if reading.kind == "words"
+        ]
 
     @property
     def choices(self) -> list[tuple[Mode, str | Promise, bool]]:

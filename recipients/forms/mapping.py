@@ -17,7 +17,7 @@ from backupsvc.errors import Refusal
 from backupsvc.wording import say
 from recipients.imports import mapping as maps
 from recipients.imports.check import Rules, checker
-from recipients.imports.columns import FIELDS, type_of_new
+from recipients.imports.columns import FIELDS
 from recipients.models import AttributeType, Import
 from recipients.values import SAFE_MARKER
 
@@ -108,15 +108,19 @@ class MappingForm(forms.Form):
         self.fields[f"type-{index}"] = forms.ChoiceField(
             choices=AttributeType.choices,
             required=False,
-            initial=fresh.type if fresh else type_of_new(header),
+            initial=fresh.type if fresh else maps.fitting_type(header, cells=self._cells(index)),
             label=_("Type"),
         )
 
+    def _cells(self, index: int) -> list[str]:
+        """The filled cells of a column in the sample."""
+        sample: list[list[str]] = self.run.dialect.get("sample", [])
+        return [row[index] for row in sample if index < len(row) and row[index].strip()]
+
     def lines(self) -> Iterator[Line]:
         """The columns, with cells that show what is in them."""
-        sample: list[list[str]] = self.run.dialect.get("sample", [])
         for index, header in enumerate(self.run.headers):
-            cells = [row[index] for row in sample if index < len(row) and row[index].strip()]
+            cells = self._cells(index)
             yield Line(
                 number=index + 1,
                 header=header,

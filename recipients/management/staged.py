@@ -14,7 +14,8 @@ from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import drain
 from backupsvc.wording import say_code
 from recipients.actions.changes import confirm_change, discard_change
-from recipients.models import Change, ChangeState
+from recipients.imports.doubts import SERIOUS
+from recipients.models import Change, ChangeState, Import
 from recipients.selectors import change_json, rejected_rows
 
 SHOWN_REJECTS = 20
@@ -86,6 +87,7 @@ def show_change(command: OperatorCommand, change: Change, *, state: str = "") ->
     command.answer(document, people=f"{head}\n{table([*lines, ('backup', document['backup'] or 'none')])}")
     if document["error"]:
         command.tell(document["error"]["message"])
+    _tell_doubts(command, change)
     _tell_rejects(command, change, count=document["rejected"])
 
 
@@ -100,6 +102,14 @@ def refused_change(refusal: Refusal, *, kind: str, group: str, mode: str = "") -
         error_params=dict(refusal.params),
     )
     return change_json(change) | {"id": None}
+
+
+def _tell_doubts(command: OperatorCommand, change: Change) -> None:
+    """What the wizard would warn of: how the file was read, and what looks wrong about its rows."""
+    run = Import.objects.filter(pk=change.pk).first()
+    warnings = run.dialect.get("warnings", []) if run else []
+    for code, params in [*change.preview.get("doubts", []), *warnings]:
+        command.tell(f"{'Look at this' if code in SERIOUS else 'Note'}: {say_code(code, params)}")
 
 
 def _tell_rejects(command: OperatorCommand, change: Change, *, count: int) -> None:

@@ -9,7 +9,6 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
@@ -22,10 +21,12 @@ from backupsvc.jobs.selectors import job_of
 from backupsvc.wording import say, say_code
 from recipients.access import get_change
 from recipients.actions.changes import NEEDS, STAGE_JOBS, cancel_change, confirm_change
-from recipients.actions.exports import LONGEST_NAME, Download
+from recipients.actions.exports import export_rejected
+from recipients.actions.retry import can_retry, retry_import
 from recipients.forms.changes import ConfirmForm
+from recipients.imports.doubts import Doubt
 from recipients.models import Change, ChangeKind, ChangeState, Import, Mode
-from recipients.rejects import problems, rejected_csv
+from recipients.rejects import problems
 from recipients.selectors import undoable_deletions
 from recipients.views.backup_note import backup_note
 from recipients.views.downloading import attachment
@@ -47,7 +48,7 @@ def preview(request: AccountRequest, account: Account, change_id: int) -> HttpRe
         return render(request, "recipients/change_unread.html", _context(request, account, change))
     if change.state != ChangeState.PREVIEW:
         return redirect(page_of(change), account.slug, change.pk)
-    return _preview(request, account, change, ConfirmForm(initial={"backup": ConfirmForm.MAKE}))
+    return _preview(request, account, change, _form(change))
 
 
 @require_POST
@@ -55,7 +56,7 @@ def preview(request: AccountRequest, account: Account, change_id: int) -> HttpRe
 def confirm(request: AccountRequest, account: Account, change_id: int) -> HttpResponseBase:
     """Let the change go. Sent twice, the second time leads to the same progress."""
     change = _mine(request, account, change_id)
-    form = ConfirmForm(data=request.POST)
+    form = ConfirmForm(data=request.POST, is_doubtful=_is_doubtful(change))
     if change.state == ChangeState.PREVIEW and not form.is_valid():
         return _preview(request, account, change, form)
     try:
@@ -98,6 +99,7 @@ def result(request: AccountRequest, account: Account, change_id: int) -> HttpRes
         "problems": problems(change),
         "error": say_code(change.error_code, change.error_params) if change.error_code else "",
         "can_undo": change in undoable_deletions(account),
+        "can_retry": can_retry(change),
         "backup_off": change.backup_wanted is False and change.backup_why != "new_list",
     }
     return render(request, "recipients/change_result.html", context)
@@ -120,13 +122,39 @@ def cancel(request: AccountRequest, account: Account, change_id: int) -> HttpRes
     return redirect(page_of(change), account.slug, change.pk)
 
 
-@require_safe
+@require_POST
+@account_view(Permission.EDIT)
+def retry(request: AccountRequest, account: Account, change_id: int) -> HttpResponseBase:
+    """Try an import again that stopped: its upload is read again, up to a new preview."""
+    change = _mine(request, account, change_id)
+    try:
+        change = retry_import(change, actor=request.actor)
+    except (Forbidden, NotFound):
+        raise
+    except Refusal as refusal:
+        messages.error(request, say(refusal))
+    return redirect(page_of(change), account.slug, change.pk)
+
+
+@require_POST
 @account_view(Permission.EXPORT)
 def rejected(request: AccountRequest, account: Account, change_id: int) -> HttpResponseBase:
-    """The rows that could not be used, as a file to mend."""
+    """The rows that could not be used, as a file to mend. POST, because it is written down in the log."""
     change = get_change(request.actor, account=account, change_id=change_id, permission=Permission.EXPORT)
-    name = f"{slugify(_name(change), allow_unicode=True)[:LONGEST_NAME] or 'import'}-rejected-{change.pk}.csv"
-    return attachment(Download(name, "text/csv; charset=utf-8", rejected_csv(change)))
+    return attachment(export_rejected(change, actor=request.actor))
+
+
+def _form(change: Change) -> ConfirmForm:
+    return ConfirmForm(initial={"backup": ConfirmForm.MAKE}, is_doubtful=_is_doubtful(change))
+
+
+def _doubts(change: Change) -> list[Doubt]:
+    return [Doubt(code, params) for code, params in change.preview.get("doubts", [])]
+
+
+def _is_doubtful(change: Change) -> bool:
+    """Whether something looks so wrong that somebody has to say that it was seen."""
+    return any(doubt.is_serious for doubt in _doubts(change))
 
 
 def _mine(request: AccountRequest, account: Account, change_id: int) -> Change:
@@ -186,6 +214,8 @@ def _preview(request: AccountRequest, account: Account, change: Change, form: Co
         # Blocked and erased people have no such choice.
         "may_reactivate": Permission.MANAGE in request.permissions
         and any(row["why"] != "blocked" for row in safe_rows),
+        "doubts": [(say_code(doubt.code, doubt.params), doubt.is_serious) for doubt in _doubts(change)],
+        "is_doubtful": _is_doubtful(change),
         "problems": problems(change),
         "backup": backup_note(change),
         "takes_away": change.mode in (Mode.DEACTIVATE, Mode.DELETE),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.core.paginator import Page, Paginator
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,10 +22,12 @@ from recipients.access import get_group
 from recipients.models import Attribute, Change, ChangeKind, Group, Recipient, Status
 from recipients.selectors import (
     IN_STATUS,
+    MOST_LOOKED_AT,
+    RecipientsPage,
     attributes_of,
     changes_of,
     failed_changes,
-    groups_of,
+    groups_page,
     open_changes,
     recipients_page,
     unfinished_changes,
@@ -39,7 +40,7 @@ RECIPIENTS_SHOWN = 50
 # More columns than these do not fit beside an address.
 ATTRIBUTES_SHOWN = 4
 LONGEST_SEARCH = 320
-CHANGES_SHOWN = 100
+CHANGES_SHOWN = 50
 # For so long a change that failed is said again where people begin.
 FAILURES_TOLD = timedelta(days=2)
 
@@ -74,11 +75,21 @@ class Segment:
 def groups(request: AccountRequest, account: Account) -> HttpResponseBase:
     """All lists, and what is going on with them."""
     search = _asked(request, "q")
-    page = Paginator(groups_of(account, search=search), LISTS_SHOWN).get_page(request.GET.get("page"))
+    after, before = _asked(request, "after"), _asked(request, "before")
+    page, has_previous, has_next = groups_page(
+        account, search=search, after=after, before=before, limit=LISTS_SHOWN
+    )
     rows = [
         ListRow(group, row_items(group, account=account, permissions=request.permissions)) for group in page
     ]
-    context = {"rows": rows, "q": search, **_pages(account, page, search)}
+    path = reverse("recipients:groups", args=[account.slug])
+    chosen = {"q": search} if search else {}
+    context = {
+        "rows": rows,
+        "q": search,
+        "previous_url": _page_url(path, chosen, before=page[0].name if page and has_previous else ""),
+        "next_url": _page_url(path, chosen, after=page[-1].name if page and has_next else ""),
+    }
     if request.htmx:
         return render(request, "recipients/_groups_rows.html", context)
     context |= {
@@ -99,16 +110,12 @@ def group(request: AccountRequest, account: Account, group_id: int) -> HttpRespo
     search = _asked(request, "q")
     status = _asked(request, "status")
     status = status if status in IN_STATUS else ""
-    page = recipients_page(
-        shown,
-        search=search,
-        status=status,
-        after_key=_asked(request, "after"),
-        before_key=_asked(request, "before"),
-        limit=RECIPIENTS_SHOWN,
-    )
+    page, is_start = _found(request, shown, search=search, status=status)
     path = reverse("recipients:group-show", args=[account.slug, shown.pk])
     chosen = {name: value for name, value in (("q", search), ("status", status)) if value}
+    anywhere = {**chosen, "anywhere": "1"}
+    if search and not is_start and shown.recipients_count > MOST_LOOKED_AT:
+        chosen = anywhere
     columns = attributes_of(account, group=shown)[:ATTRIBUTES_SHOWN]
     context: dict[str, Any] = {
         "group": shown,
@@ -118,6 +125,8 @@ def group(request: AccountRequest, account: Account, group_id: int) -> HttpRespo
         "status": status,
         "previous_url": _page_url(path, chosen, before=page.previous_key),
         "next_url": _page_url(path, chosen, after=page.next_key),
+        "anywhere_url": f"{path}?{urlencode(anywhere)}" if is_start else "",
+        "is_cut_off": page.is_cut_off,
         "segments": _segments(shown, path=path, search=search, status=status),
     }
     if request.htmx:
@@ -131,16 +140,41 @@ def group(request: AccountRequest, account: Account, group_id: int) -> HttpRespo
 def changes(request: AccountRequest, account: Account, group_id: int) -> HttpResponseBase:
     """What imports, restores and deletions did to a list."""
     shown = get_group(request.actor, account=account, group_id=group_id)
-    found = changes_of(account, group=shown, limit=CHANGES_SHOWN)
+    before = _asked(request, "before")
+    before_id = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    found = changes_of(account, group=shown, before_id=before_id, limit=CHANGES_SHOWN + 1)
+    path = reverse("recipients:group-changes", args=[account.slug, shown.pk])
+    older = str(found[CHANGES_SHOWN - 1].pk) if len(found) > CHANGES_SHOWN else ""
     context = {
         "group": shown,
-        "lines": lines_of(found, account=account),
-        "has_more": len(found) == CHANGES_SHOWN,
+        "lines": lines_of(found[:CHANGES_SHOWN], account=account),
+        "previous_url": path if before_id is not None else "",
+        "next_url": _page_url(path, {}, before=older),
         "items": page_items(shown, account=account, permissions=request.permissions),
         "import_url": import_address(account, group=shown),
         "tab": "changes",
     }
     return render(request, "recipients/group_changes.html", context)
+
+
+def _found(request: AccountRequest, group: Group, *, search: str, status: str) -> tuple[RecipientsPage, bool]:
+    """The page that is asked for, and whether it holds only addresses that begin with the search.
+
+    In a long list an index answers at once how addresses begin; any part is looked for when none does, or
+    when somebody asks for it.
+    """
+    place = {"after_key": _asked(request, "after"), "before_key": _asked(request, "before")}
+
+    def page(*, is_start: bool) -> RecipientsPage:
+        return recipients_page(
+            group, search=search, status=status, is_start=is_start, limit=RECIPIENTS_SHOWN, **place
+        )
+
+    if search and group.recipients_count > MOST_LOOKED_AT and not _asked(request, "anywhere"):
+        found = page(is_start=True)
+        if found.items or any(place.values()):
+            return found, True
+    return page(is_start=False), False
 
 
 def counts_of(group: Group) -> list[tuple[str, int]]:
@@ -170,17 +204,6 @@ def _around(request: AccountRequest, account: Account, group: Group) -> dict[str
 def _shown(changes: list[Change]) -> list[Change]:
     """Without deletions: those stand among the deleted lists."""
     return [change for change in changes if change.kind != ChangeKind.DELETION]
-
-
-def _pages(account: Account, page: Page[Group], search: str) -> dict[str, str]:
-    path = reverse("recipients:groups", args=[account.slug])
-    chosen = {"q": search} if search else {}
-    before = page.previous_page_number() if page.has_previous() else ""
-    after = page.next_page_number() if page.has_next() else ""
-    return {
-        "previous_url": _page_url(path, chosen, page=str(before)),
-        "next_url": _page_url(path, chosen, page=str(after)),
-    }
 
 
 def _page_url(path: str, chosen: dict[str, str], **place: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -15,19 +16,24 @@ from backupsvc.accounts.access import Permission
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from backupsvc.errors import Forbidden, NotFound, Refusal
-from backupsvc.uploads import is_too_large
+from backupsvc.uploads import is_too_large, upload_trouble
 from backupsvc.wording import say, say_code
 from recipients.access import get_change, get_group
 from recipients.actions import imports
 from recipients.forms.imports import ModeForm, ReadForm, UploadForm
 from recipients.forms.mapping import MappingForm
-from recipients.imports.columns import type_of_new
-from recipients.imports.mapping import AttributeType, Mapping
+from recipients.imports.doubts import about_reading
+from recipients.imports.mapping import Mapping, column_cells, fitting_type
+from recipients.imports.survey import Survey
 from recipients.models import Change, ChangeKind, ChangeState, Group, Import
 from recipients.selectors import groups_of, unfinished_changes
 from recipients.views.import_steps import page_of, steps
 
 SAMPLE_ROWS = 8
+# From which confidence on a reading is called sure, and below which unsure.
+SURE, UNSURE = 0.6, 0.4
+# What the survey of the rows sees and the first look at the file has said already.
+SAID_ALREADY = {"doubt.replaced": "file.characters_lost", "doubt.twice_encoded": "file.doubly_encoded"}
 EDITABLE = (ChangeState.DRAFT, ChangeState.PREVIEW)
 
 
@@ -41,6 +47,9 @@ def upload(request: AccountRequest, account: Account) -> HttpResponseBase:
         if is_too_large(request):
             form.is_valid()
             form.refuse_size()
+        elif refusal := upload_trouble(request):
+            form.is_valid()
+            form.refuse(say(refusal))
         elif form.is_valid() and (run := _started(form, request, account)):
             return redirect("recipients:import-read", account.slug, run.pk)
     else:
@@ -77,7 +86,9 @@ def reading(request: AccountRequest, account: Account, change_id: int) -> HttpRe
 @require_http_methods(["GET", "HEAD", "POST"])
 @account_view(Permission.EDIT)
 def columns(request: AccountRequest, account: Account, change_id: int) -> HttpResponseBase:
-    """Say what each column means. "Use all" proposes a new field for every column that has none."""
+    """Say what each column means. "Use all" proposes a new field for every column that has none; "by names"
+    proposes what the columns say, instead of what was said of such columns before.
+    """
     run = _run(request, account, change_id)
     if run is None:
         return _elsewhere(request, account, change_id)
@@ -86,6 +97,8 @@ def columns(request: AccountRequest, account: Account, change_id: int) -> HttpRe
     asks_signup = run.leaves_signup_out
     if request.method == "POST" and "use_all" in request.POST:
         form = MappingForm(run, specs=specs, mapping=_with_all(run))
+    elif request.method == "POST" and "by_names" in request.POST:
+        form = MappingForm(run, specs=specs, mapping=imports.suggestion(run))
     elif request.method == "POST":
         form = MappingForm(run, specs=specs, data=request.POST)
         if form.is_valid():
@@ -99,6 +112,7 @@ def columns(request: AccountRequest, account: Account, change_id: int) -> HttpRe
         "lines": list(form.lines()),
         "signup_lines": form.signup_lines(),
         "asks_signup": asks_signup,
+        "remembered": _remembered(run) if "by_names" not in request.POST else None,
         "steps": steps("import-map", account=account, change=run.change),
     }
     return render(request, "recipients/import_map.html", context)
@@ -187,6 +201,9 @@ def _read_again(form: ReadForm, request: AccountRequest, run: Import) -> bool:
 
 def _reading_context(run: Import, form: ReadForm, account: Account) -> dict[str, Any]:
     found = run.dialect
+    told = {code for code, _ in found.get("warnings", [])}
+    doubts = about_reading(Survey.from_json(found.get("survey", {})))
+    doubts = [doubt for doubt in doubts if SAID_ALREADY.get(doubt.code) not in told]
     sample = found.get("sample", [])[:SAMPLE_ROWS]
     return {
         "run": run,
@@ -194,15 +211,34 @@ def _reading_context(run: Import, form: ReadForm, account: Account) -> dict[str,
         "account": account,
         "sample": sample,
         "rows_estimate": found.get("rows_estimate"),
+        "doubts": [say_code(doubt.code, doubt.params) for doubt in doubts],
         "warnings": [say_code(code, params) for code, params in found.get("warnings", [])],
+        "certainty": _certainty(found, is_doubtful=bool(doubts or told & set(SAID_ALREADY.values()))),
         "steps": steps("import-read", account=account, change=run.change),
     }
+
+
+def _remembered(run: Import) -> dict[str, Any] | None:
+    """The file and time of the import whose mapping is proposed again."""
+    found = run.dialect.get("remembered")
+    return {"file": found["file"], "on": datetime.fromisoformat(found["on"])} if found else None
+
+
+def _certainty(found: dict[str, Any], *, is_doubtful: bool) -> str:
+    """How sure it is that the file was read as it is meant: sure, likely or unsure."""
+    if is_doubtful or found["confidence"] < UNSURE:
+        return "unsure"
+    return "sure" if found["confidence"] >= SURE and not found["warnings"] else "likely"
 
 
 def _with_all(run: Import) -> Mapping:
     """The proposal, with a new field of a fitting type for every column that means nothing yet."""
     proposed = imports.suggestion(run, create_missing=True)
-    new = [replace(spec, type=cast("AttributeType", type_of_new(spec.name))) for spec in proposed.new]
+    sample = run.dialect.get("sample", [])
+    new = [
+        replace(spec, type=fitting_type(spec.name, cells=column_cells(run.headers, spec.name, sample=sample)))
+        for spec in proposed.new
+    ]
     return replace(proposed, new=tuple(new))
 
 
@@ -223,7 +259,12 @@ def _staged(form: ModeForm, request: AccountRequest, run: Import) -> bool:
     wish = form.cleaned_data
     try:
         run = imports.set_mode(
-            run, actor=request.actor, mode=wish["mode"], blank=wish["blank"], new_status=wish["new_status"]
+            run,
+            actor=request.actor,
+            mode=wish["mode"],
+            blank=wish["blank"],
+            new_status=wish["new_status"],
+            orders=form.orders(),
         )
         imports.stage(run, actor=request.actor)
     except (Forbidden, NotFound):

@@ -71,7 +71,7 @@ def test_a_file_is_read_mapped_previewed_and_imported(signed_in: Page) -> None:
     assert table(group)["anna@example.com"]["attributes"] == {"Vorname": "Änne", "Ort": "Bozen"}
     expect(page.get_by_text("1 row cannot be used")).to_be_visible()
     with page.expect_download() as rejected:
-        page.get_by_role("link", name="Download rejected rows").click()
+        page.get_by_role("button", name="Download rejected rows").click()
     assert "kaputt" in Path(rejected.value.path()).read_text(encoding="utf-8-sig")
 
     upload(page, NEWS, name="neu.csv", into="kunden")

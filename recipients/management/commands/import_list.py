@@ -17,8 +17,12 @@ from backupsvc.errors import NotFound, Refusal
 from recipients.access import find_group
 from recipients.actions import imports
 from recipients.imports import mapping as maps
+from recipients.imports.survey import COMMA, DAY, MONTH, POINT, Survey
 from recipients.management.staged import discarded_on_error, finish_staged, refused_change
 from recipients.models import Blank, Change, ChangeKind, Group, Import, Mode, Status
+
+DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
+DECIMALS = {"point": POINT, "comma": COMMA}
 
 
 class Command(OperatorCommand):
@@ -43,6 +47,16 @@ class Command(OperatorCommand):
             "--status",
             choices=[Status.ACTIVE.value, Status.UNCONFIRMED.value],
             help="what new recipients become when the file does not say",
+        )
+        parser.add_argument(
+            "--dates",
+            choices=[DAY_FIRST, MONTH_FIRST],
+            help="what comes first in dates such as 03/04/2026; without it, what most of the column say",
+        )
+        parser.add_argument(
+            "--decimal",
+            choices=list(DECIMALS),
+            help="the mark before the fraction of numbers such as 1,234; without it, what the column says",
         )
         parser.add_argument("--blank", choices=Blank.values, help="what an empty cell does to a known value")
         parser.add_argument(
@@ -78,6 +92,7 @@ class Command(OperatorCommand):
                 mode=options["mode"],
                 blank=options["blank"] or run.change.blank,
                 new_status=options["status"] or "",
+                orders=_orders(run, options=options),
             )
             job = imports.stage(run, actor=actor)
         change = Change.objects.get(pk=run.pk)
@@ -129,9 +144,19 @@ def _mapped(run: Import, *, actor: Actor, options: dict[str, Any]) -> Import:
         create_missing=options["create"],
     )
     # Sign-up columns that the caller leaves out by name are left out on purpose.
-    left_out = maps.unmapped_signup(run.headers, mapping)
+    left_out = maps.unmapped_signup(run.headers, mapping, samples=run.dialect.get("sample", []))
     on_purpose = bool(left_out) and all(names.get(header) in ("", "-") for header in left_out)
     return imports.set_mapping(run, actor=actor, mapping=mapping.to_json(), leaves_signup_out=on_purpose)
+
+
+def _orders(run: Import, *, options: dict[str, Any]) -> dict[str, str]:
+    """How the columns that can be meant in two ways are meant, as far as the caller says."""
+    said = {
+        "dates": {DAY_FIRST: DAY, MONTH_FIRST: MONTH}.get(options["dates"] or "", ""),
+        "numbers": DECIMALS.get(options["decimal"] or "", ""),
+    }
+    readings = Survey.from_json(run.dialect.get("survey", {})).readings
+    return {str(one.index): said[one.kind] for one in readings if one.choices and said[one.kind]}
 
 
 def _split(text: str, *, headers: Sequence[str]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError
 
 from backupsvc.errors import Refusal
-from backupsvc.wording import say
+from backupsvc.wording import say, say_code
 from recipients.imports.reader import read
 from recipients.imports.sniff import Sniffed, sniff
 from recipients.values import unescape_formula
@@ -30,12 +30,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--output-dir", metavar="D", type=Path, help="write a file of the same name into D"
         )
+        parser.add_argument("--sheet", metavar="NAME", help="the sheet of a spreadsheet to read")
         parser.add_argument("--json", action="store_true", help="print one JSON document about all files")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder: Path | None = options["output_dir"]
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
+        self.overrides = {"sheet": options["sheet"]} if options["sheet"] else {}
         reports = [self._read(path, folder=folder, as_json=options["json"]) for path in options["files"]]
         if options["json"]:
             self.stdout.write(json.dumps(reports, ensure_ascii=False))
@@ -63,7 +65,11 @@ class Command(BaseCommand):
         return report
 
     def _convert(self, path: Path, *, target: TextIO) -> dict[str, Any]:
-        found = sniff(path, name=path.name)
+        found = sniff(path, name=path.name, overrides=self.overrides)
+        for code, params in found.warnings:
+            # Whether it can be imported is not the question here.
+            if code != "file.no_address_column":
+                self.stderr.write(f"{path}: {code}: {say_code(code, params)}")
         writer = csv.writer(target)
         kept = len(found.headers) - found.is_spreadsheet_safe
         writer.writerow(found.headers[:kept])

@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from recipients.actions.leftovers import sweep_leftovers
-from recipients.models import Change, RejectedRow, StagedRow
-from tests.fixtures.lists import Lists
+from recipients.models import Change, RejectedRow
+from tests.fixtures.lists import Lists, staged_rows
 
 PEOPLE = "email\nanna@example.com\nbroken\n"
 
@@ -26,11 +26,27 @@ def test_an_abandoned_import_is_ended_and_cleaned_up_after_a_week(
     lists.preview(PEOPLE)
     in_days(monkeypatch, 6.9)
     assert sweep_leftovers() == 0
-    assert StagedRow.objects.count() == 1
+    assert staged_rows() == 1
     in_days(monkeypatch, 0.2)
     assert sweep_leftovers() == 1
     assert Change.objects.get().state == "cancelled"
-    assert (StagedRow.objects.count(), RejectedRow.objects.count()) == (0, 0)
+    assert (staged_rows(), RejectedRow.objects.count()) == (0, 0)
+    assert not [path for path in uploads.rglob("*") if path.is_file()]
+
+
+@pytest.mark.django_db(transaction=True)  # an upload goes when its change's end is committed
+def test_an_import_that_stopped_can_be_tried_again_for_a_week(
+    lists: Lists, uploads: Path, archives: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = lists.group("email\nbob@example.com\n")
+    archives.rmdir()
+    archives.write_text("not a folder")
+    assert lists.load(PEOPLE, into=group).state == "failed"
+    in_days(monkeypatch, 6.9)
+    sweep_leftovers()
+    assert len([path for path in uploads.rglob("*") if path.is_file()]) == 1
+    in_days(monkeypatch, 0.2)
+    sweep_leftovers()
     assert not [path for path in uploads.rglob("*") if path.is_file()]
 
 
@@ -38,7 +54,7 @@ def test_a_confirmed_import_is_left_alone(lists: Lists, monkeypatch: pytest.Monk
     lists.confirm(PEOPLE)
     in_days(monkeypatch, 8)
     assert sweep_leftovers() == 0
-    assert StagedRow.objects.count() == 1
+    assert staged_rows() == 1
 
 
 def test_rejected_rows_can_be_downloaded_for_a_week(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:

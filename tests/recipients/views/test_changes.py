@@ -229,8 +229,9 @@ def test_who_may_only_look_sees_all_and_does_nothing(
     for name in ("change-confirm", "change-cancel"):
         assert client_of(victor).post(at(name, change)).status_code == 403
         assert client_of(stranger).post(at(name, change)).status_code == 404
-    assert client_of(victor).get(at("change-rejected", change)).status_code == 403
-    for name in ("change-preview", "change-progress", "change-result", "change-rejected"):
+    assert client_of(victor).post(at("change-rejected", change)).status_code == 403
+    assert client_of(stranger).post(at("change-rejected", change)).status_code == 404
+    for name in ("change-preview", "change-progress", "change-result"):
         assert client_of(stranger).get(at(name, change)).status_code == 404
 
 

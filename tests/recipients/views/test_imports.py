@@ -5,19 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
-from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from backups.models import Snapshot
-from backupsvc.accounts.models import Account, User
-from backupsvc.jobs.models import ENDED, Job
+from backupsvc.accounts.models import AuditEntry, User
 from backupsvc.jobs.runner import drain
 from recipients.actions.attributes import create_attribute
 from recipients.actions.groups import create_group
@@ -25,82 +21,9 @@ from recipients.actions.recipients import unsubscribe
 from recipients.models import Attribute, Change, Group, Import, Recipient
 from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists, table
+from tests.fixtures.wizard import Wizard, work
 
 PEOPLE = "email,First name\nanna@example.com,Anna\nbob@example.com,Bob\n"
-
-
-@dataclass
-class Wizard:
-    """A person who goes the way of an import with forms alone, no scripts."""
-
-    client: Client
-    account: Account
-
-    def url(self, page: str, change: Change | None = None) -> str:
-        return reverse(f"recipients:{page}", args=[self.account.slug, *([change.pk] if change else [])])
-
-    def get(self, page: str, change: Change | None = None) -> str:
-        response = self.client.get(self.url(page, change))
-        assert response.status_code == 200, (page, response.status_code, response.headers.get("Location"))
-        return response.content.decode()
-
-    def post(self, page: str, change: Change | None = None, **fields: Any) -> HttpResponse:
-        response = self.client.post(self.url(page, change), fields)
-        assert isinstance(response, HttpResponse)
-        return response
-
-    def upload(self, text: str | bytes, *, file_name: str = "people.csv", **fields: Any) -> HttpResponse:
-        content = text.encode() if isinstance(text, str) else text
-        return self.post(
-            "import-new", file=SimpleUploadedFile(file_name, content), **({"target": "new"} | fields)
-        )
-
-    def begin(self, text: str | bytes, **fields: Any) -> Change:
-        response = self.upload(text, **fields)
-        assert response.status_code == 302, response.content.decode()
-        change = Change.objects.latest("pk")
-        assert response.headers["Location"] == self.url("import-read", change)
-        return change
-
-    def filled(self, change: Change) -> dict[str, str]:
-        """The mapping page as it was proposed."""
-        response = self.client.get(self.url("import-map", change))
-        form = response.context["form"]
-        return {
-            name: "" if form[name].value() is None else str(form[name].value())
-            for name in form.fields
-            if name != "leave_signup_out"
-        }
-
-    def preview(self, change: Change, *, mapping: dict[str, str] | None = None, **mode: str) -> Change:
-        """From what was read to the preview."""
-        assert self.post("import-map", change, **(self.filled(change) | (mapping or {}))).status_code == 302
-        chosen = {"mode": "reform_and_add", "blank": "keep", "new_status": "active"} | mode
-        response = self.post("import-mode", change, **chosen)
-        assert response.status_code == 302, response.content.decode()
-        assert response.headers["Location"] == self.url("change-preview", change)
-        work()
-        change.refresh_from_db()
-        return change
-
-    def whole_way(self, text: str | bytes, **options: Any) -> Change:
-        """From the upload to the result."""
-        change = self.preview(self.begin(text, **options.pop("upload", {})), **options)
-        assert self.post("change-confirm", change).headers["Location"] == self.url("change-progress", change)
-        work()
-        change.refresh_from_db()
-        return change
-
-
-def work() -> None:
-    """Do all jobs that are due, as a worker would."""
-    for job in Job.objects.exclude(state__in=ENDED).order_by("pk"):
-        drain(job)
-
-
-@pytest.fixture
-def wizard(lists: Lists, client_of: ClientOf) -> Wizard:
-    return Wizard(client_of(lists.owner), lists.account)
 
 
 def test_a_file_becomes_a_new_list_by_forms_alone(wizard: Wizard) -> None:
@@ -334,7 +257,11 @@ def test_rejected_rows_download_mend_and_go_in(wizard: Wizard, lists: Lists) -> 
     page = wizard.get("change-result", change)
     assert "2 rows cannot be used" in page
     assert "An e-mail address needs an @." in page
-    response = wizard.client.get(wizard.url("change-rejected", change))
+    assert wizard.client.get(wizard.url("change-rejected", change)).status_code == 405
+    assert not AuditEntry.objects.filter(event="import.rejects_downloaded").exists()
+    response = wizard.client.post(wizard.url("change-rejected", change))
+    entry = AuditEntry.objects.get(event="import.rejects_downloaded")
+    assert (entry.user, entry.data["rows"], entry.data["change"]) == (lists.owner, 2, change.pk)
     assert response.headers["Content-Disposition"].startswith('attachment; filename="people-rejected-')
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Cache-Control"] == "no-store"

@@ -1,0 +1,71 @@
+"""What a person is asked to look at before an import is confirmed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from recipients.bulk.base import Verdicts
+from recipients.bulk.engine import engine
+from recipients.imports.check import StagedRow as Checked
+from recipients.imports.doubts import (
+    Doubt,
+    Outcome,
+    about_addresses,
+    about_name,
+    about_outcome,
+    about_reading,
+)
+from recipients.imports.survey import Survey
+from recipients.mistakes import SLIPS
+from recipients.models import Change, Import, Mode
+
+# How many mended cells are kept as examples.
+_KEPT = 3
+# A name for what was pasted; there the few rows are meant.
+PASTED_NAME = "pasted.txt"
+
+
+@dataclass
+class Mended:
+    """How many addresses were mended while a file was checked, and the first of them: cell and address."""
+
+    count: int = 0
+    examples: list[tuple[str, str]] = field(default_factory=list)
+
+    def note(self, row: Checked) -> None:
+        """Remember a row that was mended."""
+        self.count += 1
+        if len(self.examples) < _KEPT:
+            self.examples.append((row.mended, row.email))
+
+
+def doubts_of(
+    run: Import, *, change: Change, rows: int, rejected: int, verdicts: Verdicts, mended: Mended
+) -> list[Doubt]:
+    """Everything about a previewed import that a person should look at, the most serious first."""
+    shift = dict(verdicts.shift or {})
+    group = change.group
+    outcome = Outcome(
+        rows=rows,
+        rejected=rejected,
+        duplicates=change.duplicates,
+        taken=verdicts.deleted + verdicts.deactivated,
+        before=group.recipients_count if group else 0,
+        active_before=group.active_count if group else 0,
+        shift=shift,
+        is_own=run.is_own,
+        is_whole=run.file_name != PASTED_NAME and change.mode in (Mode.REFORM_AND_ADD, Mode.UPDATE_ONLY),
+    )
+    found = [
+        *about_reading(Survey.from_json(run.dialect.get("survey", {}))),
+        *about_outcome(outcome),
+        *about_name(run.file_name, active=shift.get("active", 0)),
+        *about_addresses(slips=_slips(change), mended=mended.count, examples=mended.examples),
+    ]
+    return sorted(found, key=lambda doubt: not doubt.is_serious)
+
+
+def _slips(change: Change) -> list[tuple[str, str, int]]:
+    """Domains of staged rows that look like a slip of the finger: wrong, likely meant, how often."""
+    counted = engine().domains(change.pk, among=list(SLIPS))
+    return [(domain, SLIPS[domain], count) for domain, count in counted]

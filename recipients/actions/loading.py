@@ -1,0 +1,202 @@
+"""The rows of an upload on their way into staging: read, checked, or left to the database to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+from django.db import transaction
+
+from backupsvc.errors import Refusal
+from backupsvc.jobs.runner import Claim
+from recipients.actions.doubts import Mended
+from recipients.addresses import ROLES
+from recipients.bulk.base import Cell, Kind, RawLines, Reading, Reject, Stage
+from recipients.bulk.engine import engine
+from recipients.bulk.plain import FIGURES, MOST_KNOWN, WORDS
+from recipients.imports import mapping as maps
+from recipients.imports.check import Rejected, Rules, StagedRow, checker, column_parsers, fixed_values
+from recipients.imports.chunks import Chunk, Rest, can_be_cut, cut, header_of
+from recipients.imports.dialect import Dialect
+from recipients.imports.reader import Row, read
+from recipients.models import Change
+
+# Rows in one transaction of staging: enough for speed, few enough that progress moves.
+BATCH_ROWS = 5_000
+TIMES = ("registered", "activated", "deactivated")
+
+
+class Loading:
+    """The rows of one upload on their way into staging: how many were read, rejected, and mended."""
+
+    def __init__(
+        self, change: Change, *, path: Path, dialect: Dialect, rules: Rules, claim: Claim, estimate: int
+    ) -> None:
+        self.change, self.path, self.claim = change, path, claim
+        self.dialect, self.rules, self.estimate = dialect, rules, estimate
+        self.check = checker(self.rules)
+        self.names: list[str] = []
+        self.read = self.rejected = 0
+        self.mended = Mended()
+
+    def run(self) -> None:
+        """Stage all rows."""
+        reading = self._reading() if engine().reads_raw and can_be_cut(self.dialect) else None
+        if reading is None:
+            self._stage(read(self.path, dialect=self.dialect))
+        else:
+            self._load(reading)
+
+    def _stage(self, rows: Iterator[Row]) -> None:
+        """Check rows one by one."""
+        while chunk := [self.check(row) for row in islice(rows, BATCH_ROWS)]:
+            good = [_stage_row(row, bounced_at=self.rules.now) for row in chunk if isinstance(row, StagedRow)]
+            bad = [_reject(row) for row in chunk if isinstance(row, Rejected)]
+            for row in chunk:
+                if isinstance(row, StagedRow) and row.mended:
+                    self.mended.note(row)
+            with transaction.atomic():
+                self.claim.guard()
+                engine().stage(self.change.pk, rows=good)
+                engine().stage_rejects(self.change.pk, rejects=bad)
+            self._count(read=len(chunk), rejected=len(bad))
+
+    def _count(self, *, read: int, rejected: int = 0) -> None:
+        self.read, self.rejected = self.read + read, self.rejected + rejected
+        self.claim.progress(done=self.read, total=max(self.read, self.estimate), step="read")
+
+    # The short way: the database reads what is plain
+
+    def _load(self, reading: Reading) -> None:
+        """Load the file as it is, and check only the rows that are not plain."""
+        change_id = self.change.pk
+        self.names = header_of(self.path, dialect=self.dialect)
+        with transaction.atomic():
+            self.claim.guard()
+            engine().open_raw(change_id, columns=self.dialect.columns)
+        for piece in ahead(cut(self.path, dialect=self.dialect)):
+            if isinstance(piece, Chunk) and piece.is_sound and self._is_loaded(piece):
+                self._count(read=piece.lines)
+            else:
+                self._stage(piece.rows(names=self.names))
+        with transaction.atomic():
+            self.claim.guard()
+            engine().part(change_id, reading=self._asked(reading))
+        self._stage_odd()
+
+    def _is_loaded(self, chunk: Chunk) -> bool:
+        lines = RawLines(
+            data=chunk.utf8,
+            first=chunk.first_line,
+            count=chunk.lines,
+            columns=self.dialect.columns,
+            delimiter=self.dialect.delimiter,
+            quote=self.dialect.quote,
+        )
+        with transaction.atomic():
+            self.claim.guard()
+            return engine().load_raw(self.change.pk, lines=lines)
+
+    def _stage_odd(self) -> None:
+        after = 0
+        while found := engine().odd_rows(self.change.pk, after=after, most=BATCH_ROWS):
+            after = found[-1][0]
+            # They were counted when they were loaded; rows without any cell are none.
+            self.read -= len(found)
+            self._stage(self._row(line, cells) for line, cells in found if any(cells))
+
+    def _row(self, line: int, cells: list[str]) -> Row:
+        # The one thing that `records` says of a row by its cells alone, in lines that are sound.
+        problem = Refusal("row.header_again") if cells == self.names else None
+        return Row(line, cells, problem)
+
+    def _reading(self) -> Reading | None:
+        """How the database is to read plain rows; None where it cannot."""
+        rules, columns = self.rules, self.rules.mapping.columns
+        fixed, fixed_attributes = fixed_values(rules)
+        values = {name: value for name, value in fixed_attributes.items() if value is not None}
+        is_told_twice = len(set(columns) - {""}) < sum(map(bool, columns))
+        is_strange = len(values) < len(fixed_attributes) or any(value is True for value in fixed.values())
+        if rules.unescape or is_told_twice or is_strange:
+            return None
+        types = {spec.name: spec.type for spec in (*rules.attributes, *rules.mapping.new)}
+        key = self.change.account.digest_key
+        return Reading(
+            cells=[
+                _cell(index, target, types=types, decimal=rules.decimal.get(index))
+                for index, target in enumerate(columns)
+                if target
+            ],
+            fixed=fixed,
+            fixed_attributes=values,
+            roles=ROLES,
+            now=rules.now,
+            is_new_active=rules.new_status == "active",
+            zone=rules.zone,
+            clears=rules.blank == "clear",
+            digest_key=bytes.fromhex(key) if rules.digest else None,
+        )
+
+    def _asked(self, reading: Reading) -> Reading:
+        """The reading with what the check says of the cells that the database cannot read by itself."""
+        parsers = column_parsers(self.rules)
+        cells = []
+        for cell in reading.cells:
+            known: dict[str, object] = {}
+            if cell.kind in WORDS | FIGURES:
+                unasked = engine().unasked(self.change.pk, cell=cell, reading=reading, most=MOST_KNOWN)
+                for text in unasked:
+                    with suppress(Refusal):
+                        value = parsers[cell.index](text)
+                        # A yes without a time means another thing in each row.
+                        if value is not True:
+                            known[text] = value.isoformat() if isinstance(value, datetime) else value
+            cells.append(replace(cell, known=known))
+        return replace(reading, cells=cells)
+
+
+def ahead(pieces: Iterator[Chunk | Rest]) -> Iterator[Chunk | Rest]:
+    """The same pieces, each cut while the one before is loaded."""
+    with ThreadPoolExecutor(max_workers=1) as cutter:
+        coming = cutter.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = cutter.submit(next, pieces, None)
+            yield piece
+
+
+def _cell(index: int, target: str, *, types: Mapping[str, maps.AttributeType], decimal: str | None) -> Cell:
+    if target.startswith(maps.ATTRIBUTE):
+        name = target.removeprefix(maps.ATTRIBUTE)
+        return Cell(index, name, cast("Kind", types[name]), is_attribute=True, decimal=decimal)
+    kind = "time" if target in TIMES else target
+    return Cell(index, target, cast("Kind", kind))
+
+
+def _stage_row(row: StagedRow, *, bounced_at: Any) -> Stage:
+    return Stage(
+        line=row.line,
+        key=row.key,
+        email=row.email,
+        domain=row.domain,
+        digest=row.digest,
+        registered=row.registered,
+        activated=row.activated,
+        deactivated=row.deactivated,
+        bounced=bounced_at if row.bounced else None,
+        says_status=row.bounced is not None,
+        source=row.source,
+        signup_ip=row.signup_ip,
+        tags=row.tags,
+        attributes=row.attributes,
+    )
+
+
+def _reject(row: Rejected) -> Reject:
+    problem = row.problem
+    return Reject(row.line, row.column, problem.code, problem.params, row.cells)

@@ -1,0 +1,146 @@
+"""Staging: the rows of an upload read, checked and put where the merge finds them, up to the preview."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Literal, cast
+
+from django.db import transaction
+from django.utils import timezone
+
+from backupsvc.accounts.access import Permission, require
+from backupsvc.accounts.models import Account
+from backupsvc.errors import Refusal
+from backupsvc.jobs.models import Job
+from backupsvc.jobs.runner import Claim
+from recipients import uploads
+from recipients.actions.changes import actor_of, lock_change, plan_of, seen
+from recipients.actions.doubts import Mended, doubts_of
+from recipients.actions.imports import specs_of
+from recipients.actions.loading import Loading
+from recipients.actions.surveys import survey_of
+from recipients.addresses import digest_of
+from recipients.bulk.engine import engine
+from recipients.imports import mapping as maps
+from recipients.imports.check import Rules
+from recipients.imports.dialect import Dialect
+from recipients.imports.survey import COMMA, DAY, DAYS, MONTH, POINT
+from recipients.models import BlocklistEntry, Change, ChangeState, Import
+
+# How many of the rows that stay safe a preview lists.
+LISTED_ROWS = 100
+
+
+def stage_import(claim: Claim) -> None:
+    """Read, check and stage the upload, then count what the merge would do. Starts anew when repeated."""
+    change = Change.objects.select_related("account", "user", "group").get(pk=claim.job.subject_id)
+    if change.has_ended or change.state == ChangeState.PREVIEW:
+        return
+    require(actor_of(change), account=change.account, permission=Permission.EDIT)
+    run = Import.objects.get(pk=change.pk)
+    with transaction.atomic():
+        claim.guard()
+        engine().clear(change.pk)
+        change.rejected_rows.all().delete()
+    with uploads.local(run.upload) as path:
+        loading = Loading(
+            change,
+            path=path,
+            dialect=Dialect.from_json(run.dialect["dialect"]),
+            rules=_rules(run, change=change),
+            claim=claim,
+            estimate=run.dialect.get("rows_estimate") or 0,
+        )
+        loading.run()
+    if not loading.read:
+        raise Refusal("file.no_rows")
+    finish_staging(claim, rows=loading.read, rejected=loading.rejected, run=run, mended=loading.mended)
+
+
+def finish_staging(
+    claim: Claim, *, rows: int, rejected: int, run: Import | None = None, mended: Mended | None = None
+) -> None:
+    """All rows are staged: count what the merge would do and show it. The same for every source.
+
+    For a `run` of an import, with what was `mended`, it is said too what looks wrong.
+    """
+    claim.progress(done=rows, total=rows, step="preview")
+    change = Change.objects.get(pk=claim.job.subject_id)
+    state, staged = seen(change), engine().staged(change.pk)
+    with transaction.atomic():
+        # Under the fence: a worker that lost its job must not judge anew what another has judged.
+        claim.guard()
+        verdicts, safe = engine().preview(plan_of(change), most_kept_safe=LISTED_ROWS)
+        judged = engine().judged(change.pk)
+    counts = {name: count for name, count in asdict(verdicts).items() if name != "shift"}
+    distinct = verdicts.added + verdicts.updated + verdicts.unchanged + verdicts.kept_safe
+    change.rows, change.rejected, change.duplicates = rows, rejected, staged - distinct
+    preview = {
+        **counts,
+        "rows": rows,
+        "rejected": rejected,
+        "duplicates": change.duplicates,
+        "kept_safe_rows": [asdict(row) for row in safe],
+        "doubts": [],
+    }
+    if run is not None:
+        found = doubts_of(
+            run, change=change, rows=rows, rejected=rejected, verdicts=verdicts, mended=mended or Mended()
+        )
+        preview["doubts"] = [[doubt.code, dict(doubt.params)] for doubt in found]
+    with transaction.atomic():
+        claim.guard()
+        current = lock_change(change.pk)
+        if current.has_ended:
+            engine().clear(change.pk)
+            return
+        if current.state == ChangeState.STAGING:
+            current.state = ChangeState.PREVIEW
+            current.preview = preview
+        current.rows, current.rejected, current.duplicates = rows, rejected, change.duplicates
+        current.staged_rows = staged
+        current.judged_state, current.judged_rows = state, judged
+        current.save()
+
+
+def staging_failed(job: Job, refusal: Refusal) -> None:
+    """The file could not be read to its end: back to the draft, with the reason, to be mended."""
+    change = lock_change(job.subject_id)
+    if change.state != ChangeState.STAGING:
+        return
+    change.state = ChangeState.DRAFT
+    change.error_code, change.error_params = refusal.code, dict(refusal.params)
+    change.save(update_fields=["state", "error_code", "error_params"])
+
+
+def _rules(run: Import, *, change: Change) -> Rules:
+    specs = specs_of(change)
+    read_by = survey_of(run, specs=specs).chosen(run.dialect.get("orders", {}))
+    return Rules(
+        attributes=tuple(specs),
+        mapping=maps.Mapping.from_json(run.mapping),
+        blank=cast("Literal['keep', 'clear']", change.blank),
+        new_status=cast("Literal['active', 'unconfirmed'] | None", run.new_status or None),
+        now=timezone.now(),
+        unescape=run.is_spreadsheet_safe,
+        day_first={at: choice == DAY for at, choice in read_by.items() if choice in (DAY, MONTH)},
+        digest=digest_for(change.account),
+        headers=tuple(run.headers),
+        zone=change.account.time_zone,
+        decimal={at: choice for at, choice in read_by.items() if choice in (POINT, COMMA)},
+        serial=frozenset(at for at, choice in read_by.items() if choice == DAYS),
+    )
+
+
+def digest_for(account: Account) -> Callable[[str], str] | None:
+    """How erased people's addresses are hashed; None while there are none, which spares every row that."""
+    digest_key = digest_key_of(account)
+    return None if digest_key is None else partial(digest_of, digest_key=digest_key)
+
+
+def digest_key_of(account: Account) -> bytes | None:
+    """The key of those hashes; None while nobody was erased."""
+    erased = BlocklistEntry.objects.filter(account=account, kind=BlocklistEntry.Kind.ERASED)
+    return bytes.fromhex(account.digest_key) if erased.exists() else None
