@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from backups.models import PurgeEntry, Restore, Snapshot
+from backups.models import PurgeEntry, PurgeGuard, Restore, Snapshot
 from backupsvc.accounts.admin import ReadOnlyAdmin
 
 
@@ -45,8 +45,25 @@ class RestoreAdmin(ReadOnlyAdmin):
 class PurgeEntryAdmin(ReadOnlyAdmin):
     """The ledger of what went for good."""
 
-    list_display = ("purged_at", "account", "group_id", "snapshot_id", "recipients", "file_removed", "why")
+    list_display = (
+        "purged_at",
+        "account",
+        "group_id",
+        "snapshot_id",
+        "recipients",
+        "file_removed",
+        "unlinked_at",
+        "why",
+        "purged_by",
+    )
     list_filter = ("why", "file_removed")
     search_fields = ("account__slug", "archive", "sha256")
     list_select_related = ("account",)
     show_full_result_count = False
+
+
+@admin.register(PurgeGuard)
+class PurgeGuardAdmin(ReadOnlyAdmin):
+    """Whether old backups are being removed, and if not, why. `manage.py backups purge --go-on` lets go."""
+
+    list_display = ("seen_at", "good_at", "foreseen", "held_code", "held_params", "held_since")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backups.models import Cause, Snapshot
 from backups.selectors import Filters
+from backupsvc.accounts.widgets import LongSelect
 from recipients.models import Group, Mode
 from recipients.selectors import groups_of
 
@@ -23,7 +24,9 @@ class FilterForm(forms.Form):
     """Which backups to show. What cannot be understood is said, and counts as not asked for."""
 
     q = forms.CharField(label=_("Name of the list"), max_length=255, required=False)
-    list = forms.TypedChoiceField(label=_("List"), coerce=int, empty_value=None, required=False)
+    list = forms.TypedChoiceField(
+        label=_("List"), coerce=int, empty_value=None, required=False, widget=LongSelect
+    )
     cause = forms.ChoiceField(label=_("Cause"), required=False)
     since = forms.DateField(
         label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -72,7 +75,11 @@ class RestoreForm(forms.Form):
     )
     new_name = forms.CharField(label=_("Name of the new list"), max_length=NAME_LENGTH, required=False)
     into = forms.ModelChoiceField(
-        label=_("List"), queryset=Group.objects.none(), required=False, empty_label=_("Choose a list")
+        label=_("List"),
+        queryset=Group.objects.none(),
+        required=False,
+        empty_label=_("Choose a list"),
+        widget=LongSelect,
     )
     mode = forms.ChoiceField(choices=Mode.choices, initial=Mode.REFORM_AND_ADD)
 

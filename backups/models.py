@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from backupsvc.accounts.models import Account, User
+from backupsvc.accounts.models import Account, AuditEntry, User
 from recipients.models import Change, Group
 
 
@@ -27,6 +27,11 @@ class SnapshotState(models.TextChoices):
     COMPLETE = "complete", _("complete")
     FAILED = "failed", _("failed")
     EXPIRED = "expired", _("expired")
+
+
+class ExpiredWhy(models.TextChoices):
+    DUE = "due", _("its time was over")
+    DELETED = "deleted", _("deleted by hand")
 
 
 class Snapshot(models.Model):
@@ -50,6 +55,8 @@ class Snapshot(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     completed_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
+    # Why it is expired: its time was over, or somebody deleted it.
+    expired_why = models.CharField(max_length=10, choices=ExpiredWhy.choices, blank=True)
     verified_at = models.DateTimeField(null=True)
     # Set when a verification failed: the backup is shown as damaged and cannot be restored.
     damaged_code = models.CharField(max_length=60, blank=True)
@@ -73,8 +80,10 @@ class Snapshot(models.Model):
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
             models.Index(fields=["account", "group", "-id"], name="snapshot_by_group"),
+            models.Index(fields=["account", "state"], name="snapshot_by_state"),
             models.Index(fields=["archive"], name="snapshot_by_archive"),
             models.Index(fields=["state", "expires_at"], name="snapshot_by_expiry"),
+            models.Index(fields=["state", "verified_at"], name="snapshot_by_verification"),
         ]
 
     def __str__(self) -> str:
@@ -83,6 +92,44 @@ class Snapshot(models.Model):
     @property
     def is_restorable(self) -> bool:
         return self.state == SnapshotState.COMPLETE and not self.damaged_code
+
+
+class AccountKey(models.Model):
+    """An account's key, which seals the keys of its archives; sealed itself by one of the instance."""
+
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="archive_key")
+    # The public halves, as names: the key that sealed this one, and this one (compared when it is opened).
+    instance_key_id = models.CharField(max_length=100)
+    key_id = models.CharField(max_length=100)
+    sealed = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    sealed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("key of an account")
+        verbose_name_plural = _("keys of accounts")
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.key_id}"
+
+
+class ArchiveKey(models.Model):
+    """The key of one archive. It goes with the last snapshot that refers to the archive.
+
+    No name of the key is kept: whoever knew its public half could write a file that passes for ours.
+    """
+
+    # As in Snapshot.archive. An archive without a key is of the time before encryption.
+    archive = models.CharField(max_length=200, unique=True)
+    account_key = models.ForeignKey(AccountKey, on_delete=models.PROTECT, related_name="archive_keys")
+    sealed = models.TextField()
+
+    class Meta:
+        verbose_name = _("key of a backup")
+        verbose_name_plural = _("keys of backups")
+
+    def __str__(self) -> str:
+        return self.archive
 
 
 class Restore(models.Model):
@@ -102,7 +149,10 @@ class Restore(models.Model):
 
 
 class PurgeEntry(models.Model):
-    """What went, and when: the ledger that stays when a snapshot is purged. Holds no personal data."""
+    """What went, and when: the ledger that stays when a snapshot is purged. Holds no personal data.
+
+    Its values are in the log's entry too, which cannot be changed unnoticed.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     group_id = models.BigIntegerField()
@@ -115,10 +165,43 @@ class PurgeEntry(models.Model):
     purged_at = models.DateTimeField(default=timezone.now)
     # Whether the file went with it (False: another snapshot still refers to the archive).
     file_removed = models.BooleanField()
+    # When the archive's key was destroyed: from then on no copy of the file can be read.
+    key_destroyed_at = models.DateTimeField(null=True)
+    # When the file was really gone: storage may fail after the row went, and then the next run repeats it.
+    unlinked_at = models.DateTimeField(null=True)
     why = models.CharField(max_length=20)
+    purged_by = models.CharField(max_length=200, blank=True)
+    # None in what was purged before the log had an entry for each.
+    entry = models.OneToOneField(AuditEntry, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         ordering: ClassVar = ["-id"]
 
     def __str__(self) -> str:
         return f"{self.snapshot_id} {self.purged_at:%Y-%m-%d}"
+
+
+class PurgeGuard(models.Model):
+    """What the purge knew when it last ran, so that a wrong clock or a wrong date is noticed. One row.
+
+    `held_code` not empty: the purge has stopped; `actions.purge_guard` says when it goes on.
+    """
+
+    seen_at = models.DateTimeField()
+    # The machine's start that `uptime_seconds` count from.
+    boot = models.CharField(max_length=64, blank=True)
+    uptime_seconds = models.FloatField(default=0)
+    # The last run that was not held, and how many backups it foresaw to be due before `foreseen_until`.
+    good_at = models.DateTimeField(null=True)
+    foreseen = models.PositiveBigIntegerField(null=True)
+    foreseen_until = models.DateTimeField(null=True)
+    held_code = models.CharField(max_length=60, blank=True)
+    held_params = models.JSONField(default=dict)
+    held_since = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("state of the purge")
+        verbose_name_plural = _("state of the purge")
+
+    def __str__(self) -> str:
+        return self.held_code or "going"

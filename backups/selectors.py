@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from backups.models import Snapshot, SnapshotState
@@ -16,7 +17,7 @@ from backupsvc.accounts.models import Account
 from backupsvc.jobs.models import Job
 from recipients.models import Group
 
-SHOWN_PER_GROUP = 5
+SHOWN_PER_GROUP = 3
 
 
 @dataclass(frozen=True)
@@ -66,37 +67,37 @@ def visible(account: Account, *, filters: Filters | None = None) -> QuerySet[Sna
 
 
 def overview(
-    account: Account, *, filters: Filters | None = None, before_id: int | None = None, limit: int = 20
+    account: Account, *, filters: Filters | None = None, before_id: int | None = None, limit: int = 10
 ) -> tuple[list[GroupRows], int | None]:
     """Lists with backups, the one backed up last first, each with its newest; and where to go on.
 
     The second value is the `before_id` of the next page, or None. Four queries, however many there are.
     """
-    newest = visible(account, filters=filters).order_by().values("group_id")
-    newest = newest.annotate(last=Max("pk"), total=Count("pk"))
+    filters = filters or Filters()
+    # Each list is asked for its newest backup by index: what it costs grows with the lists, not the backups.
+    of_group = visible(account, filters=replace(filters, search="")).filter(group_id=OuterRef("pk"))
+    groups = Group.objects.filter(account=account, name__icontains=filters.search)
+    found = groups.annotate(last=Subquery(of_group.values("pk")[:1])).filter(last__isnull=False)
     if before_id is not None:
-        newest = newest.filter(last__lt=before_id)
-    found = list(newest.order_by("-last")[: limit + 1])
-    shown = found[:limit]
-    ids = [entry["group_id"] for entry in shown]
-    groups = Group.objects.in_bulk(ids)
-    ranked = (
-        _with_previous(visible(account, filters=filters).filter(group_id__in=ids))
-        .annotate(rank=Window(RowNumber(), partition_by=F("group_id"), order_by=F("pk").desc()))
-        .filter(rank__lte=SHOWN_PER_GROUP)
-    )
+        found = found.filter(last__lt=before_id)
+    ids = list(found.order_by("-last").values_list("pk", "last")[: limit + 1])
+    shown = dict(ids[:limit])
+    counted = of_group.order_by().values("group_id").annotate(count=Count("pk")).values("count")
+    totals = dict(Group.objects.filter(pk__in=shown).values_list("pk", Subquery(counted)))
+    newest = _newest(of_group, group_ids=shown, limit=SHOWN_PER_GROUP)
     rows: dict[int, list[Row]] = {}
-    for snapshot in ranked:
+    for snapshot in _with_previous(visible(account, filters=filters).filter(newest)):
         rows.setdefault(snapshot.group_id, []).append(_row(snapshot))
     listed = [
-        GroupRows(groups[entry["group_id"]], rows.get(entry["group_id"], []), entry["total"])
-        for entry in shown
+        GroupRows(each[0].snapshot.group, each, totals[group_id])
+        for group_id in shown
+        if (each := rows.get(group_id))
     ]
-    return listed, shown[-1]["last"] if len(found) > limit else None
+    return listed, ids[limit - 1][1] if len(ids) > limit else None
 
 
 def group_page(
-    account: Account, *, filters: Filters, before_id: int | None = None, limit: int = 50
+    account: Account, *, filters: Filters, before_id: int | None = None, limit: int = 30
 ) -> tuple[list[Row], int | None]:
     """Backups newest first, and the `before_id` of the next page, or None."""
     snapshots = visible(account, filters=filters)
@@ -114,9 +115,16 @@ def row_of(snapshot: Snapshot) -> Row:
 def totals(account: Account) -> dict[str, Any]:
     """How many complete backups there are, of how many lists, and when the last one was made."""
     complete = Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)
-    return complete.aggregate(
-        backups=Count("pk"), groups=Count("group_id", distinct=True), last=Max("created_at")
-    )
+    of_group = complete.filter(group_id=OuterRef("pk")).order_by("-pk")
+    newest = Group.objects.filter(account=account).annotate(at=Subquery(of_group.values("created_at")[:1]))
+    # Counted in an index alone.
+    return {"backups": complete.count(), **newest.aggregate(groups=Count("at"), last=Max("at"))}
+
+
+def damaged(account: Account) -> list[Snapshot]:
+    """The backups that cannot be restored because their file is damaged or missing, newest first."""
+    snapshots = Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)
+    return list(snapshots.exclude(damaged_code="").order_by("-pk"))
 
 
 def groups_to_choose(account: Account) -> QuerySet[Group]:
@@ -137,19 +145,28 @@ def unprotected_groups(account: Account, *, limit: int = 20) -> list[Group]:
     return list(groups.order_by("name", "pk")[:limit])
 
 
-def histories(account: Account, group_ids: Iterable[int], *, limit: int = 40) -> dict[int, list[Snapshot]]:
-    """Each list's newest complete backups, oldest first, for its chart. One query for all lists."""
-    ranked = (
-        Snapshot.objects.filter(account=account, group_id__in=list(group_ids), state=SnapshotState.COMPLETE)
-        .annotate(rank=Window(RowNumber(), partition_by=F("group_id"), order_by=F("pk").desc()))
-        .filter(rank__lte=limit)
-        .only("pk", "group_id", "created_at", "recipients", "damaged_code", "pinned")
-        .order_by("pk")
-    )
+def histories(account: Account, group_ids: Iterable[int], *, limit: int = 20) -> dict[int, list[Snapshot]]:
+    """Each list's newest complete backups, oldest first, for its chart. Two queries for all lists."""
+    complete = Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)
+    of_group = complete.filter(group_id=OuterRef("pk")).order_by("-pk")
+    newest = complete.filter(_newest(of_group, group_ids=group_ids, limit=limit))
+    newest = newest.only("pk", "group_id", "created_at", "recipients", "damaged_code", "pinned")
     found: dict[int, list[Snapshot]] = {}
-    for snapshot in ranked:
+    for snapshot in newest.order_by("pk"):
         found.setdefault(snapshot.group_id, []).append(snapshot)
     return found
+
+
+def _newest(of_group: QuerySet[Snapshot], *, group_ids: Iterable[int], limit: int) -> Q:
+    """The `limit` newest of each list's `of_group` (newest first, for the list of the outer query).
+
+    Where they begin is found by index first: a window function would look at every backup of the lists.
+    """
+    edges = Group.objects.filter(pk__in=list(group_ids)).values_list(
+        "pk", Subquery(of_group.values("pk")[limit - 1 : limit])
+    )
+    # Nothing for no list: an empty Q would be everything.
+    return reduce(or_, (Q(group_id=pk, pk__gte=edge or 0) for pk, edge in edges), Q(pk__in=[]))
 
 
 def others_of(snapshot: Snapshot, *, limit: int = 200) -> list[Snapshot]:
@@ -165,12 +182,6 @@ def newest_jobs(kind: str, snapshots: Iterable[Snapshot]) -> dict[int, Job]:
     ids = [snapshot.pk for snapshot in snapshots]
     jobs = Job.objects.filter(kind=kind, subject_id__in=ids).order_by("pk") if ids else []
     return {job.subject_id: job for job in jobs}
-
-
-def sizes(group: Group, *, limit: int = 200) -> list[tuple[Snapshot, int]]:
-    """The list's size at each of its newest backups, oldest first, for the chart."""
-    snapshots = Snapshot.objects.filter(group=group, state=SnapshotState.COMPLETE).order_by("-pk")[:limit]
-    return [(snapshot, snapshot.recipients or 0) for snapshot in reversed(snapshots)]
 
 
 def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.utils import timezone
 
 from backups.archive import file_sha256
-from backupsvc.errors import NotFound, Refusal
+from backupsvc.errors import Refusal
 
 T = TypeVar("T")
 
@@ -44,10 +44,15 @@ _CODES = {
     errno.EIO: "storage.broken",
     errno.ESTALE: "storage.broken",
     errno.ENOTDIR: "storage.broken",
+    errno.EISDIR: "storage.broken",
     errno.ENODEV: "storage.broken",
     errno.ENXIO: "storage.broken",
     errno.ENOTCONN: "storage.broken",
 }
+
+
+class ArchiveMissing(Refusal):
+    """There is a backup, but its file is not there."""
 
 
 class StorageRefused(Refusal):
@@ -81,7 +86,7 @@ def write(key: str, produce: Callable[[BinaryIO], T]) -> Written[T]:
 def open(key: str) -> BinaryIO:  # noqa: A001  # read as storage.open
     """The file, for reading from any position; the caller closes it.
 
-    Raise NotFound("archive.missing") or StorageRefused.
+    Raise ArchiveMissing or StorageRefused.
     """
     path = _local_path(key)
     with _refusals(missing=key, remote=_is_remote()):
@@ -96,6 +101,13 @@ def open(key: str) -> BinaryIO:  # noqa: A001  # read as storage.open
                 copy.close()
                 raise
             return copy
+
+
+@contextmanager
+def reading(key: str) -> Iterator[BinaryIO]:
+    """The file, open as long as the block lasts. A disk that fails meanwhile is a StorageRefused too."""
+    with closing(open(key)) as file, _refusals():
+        yield file
 
 
 def delete(key: str) -> None:
@@ -117,7 +129,7 @@ def exists(key: str) -> bool:
 
 
 def size(key: str) -> int:
-    """The file's size in bytes. Raise NotFound("archive.missing") or StorageRefused."""
+    """The file's size in bytes. Raise ArchiveMissing or StorageRefused."""
     with _refusals(missing=key, remote=_is_remote()):
         return _storage().size(key)
 
@@ -183,7 +195,7 @@ def _refusals(*, missing: str = "", remote: bool = False) -> Iterator[None]:
         raise
     except OSError as exc:
         if missing and isinstance(exc, FileNotFoundError):
-            raise NotFound("archive.missing", key=missing) from exc
+            raise ArchiveMissing("archive.missing", key=missing) from exc
         code = _CODES.get(exc.errno or 0, "storage.broken" if remote else "")
         if not code:
             raise

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
 from backups.actions.snapshots import lease, open_archive
-from backups.archive import ArchiveReader
 from backups.archive.manifest import Manifest
 from backups.difference import Cells, Difference, difference, matching
 from backups.models import Snapshot
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
 from backupsvc.errors import NotFound
-from recipients.bulk.copytext import rows
+from recipients.bulk.copytext import cells, lines
 from recipients.bulk.engine import engine
 from recipients.models import Group
 
@@ -34,11 +33,11 @@ def compare(snapshot: Snapshot, *, actor: Actor, other: Snapshot | None = None) 
     require(actor, account=snapshot.account, permission=Permission.VIEW)
     if other is not None and other.account_id != snapshot.account_id:
         raise NotFound("snapshot.not_found")
-    with _rows_of(snapshot) as before:
+    with _lines_of(snapshot) as before:
         if other is not None:
-            with _rows_of(other) as after:
+            with _lines_of(other) as after:
                 return difference(before, after)
-        with _rows_now(snapshot.group) as after:
+        with _lines_now(snapshot.group) as after:
             return difference(before, after)
 
 
@@ -55,24 +54,23 @@ def contents(
     """The manifest and some rows, as `rows_page` gives them, from one opening of the archive."""
     require(actor, account=snapshot.account, permission=Permission.VIEW)
     lease(snapshot)
-    with closing(open_archive(snapshot)) as file:
-        reader = ArchiveReader(file)
-        stream = rows(reader.open_part())
+    with open_archive(snapshot) as archive, archive.open_part() as part:
+        stream = lines(part)
         found = matching(stream, text=search) if search.strip() else stream
-        return Contents(reader.manifest, list(islice(found, skip, skip + limit)))
+        return Contents(archive.manifest, [cells(line) for line in islice(found, skip, skip + limit)])
 
 
 @contextmanager
-def _rows_of(snapshot: Snapshot) -> Iterator[Iterator[Cells]]:
+def _lines_of(snapshot: Snapshot) -> Iterator[Iterator[str]]:
     lease(snapshot)
-    with closing(open_archive(snapshot)) as file:
-        yield rows(ArchiveReader(file).open_part())
+    with open_archive(snapshot) as archive, archive.open_part() as part:
+        yield lines(part)
 
 
 @contextmanager
-def _rows_now(group: Group) -> Iterator[Iterator[Cells]]:
+def _lines_now(group: Group) -> Iterator[Iterator[str]]:
     with tempfile.TemporaryFile() as dump:
         with engine().consistent_read():
             engine().dump(group.pk, sink=dump)
         dump.seek(0)
-        yield rows(dump)
+        yield lines(dump)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 
 from backups.actions.snapshots import lease, open_archive, verify
-from backups.archive import ArchiveReader
 from backups.models import Snapshot
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
@@ -34,8 +32,8 @@ def download(snapshot: Snapshot, *, actor: Actor, kind: str = "csv") -> Download
     require(actor, account=snapshot.account, permission=Permission.EXPORT)
     if kind not in KINDS:
         raise Refusal("download.unknown_kind", kind=kind)
-    open_archive(snapshot).close()
-    lease(snapshot)
+    with open_archive(snapshot):
+        lease(snapshot)
     verify(snapshot)
     record(
         "backup.downloaded",
@@ -56,18 +54,16 @@ def download(snapshot: Snapshot, *, actor: Actor, kind: str = "csv") -> Download
 
 
 def _lines(snapshot: Snapshot, *, is_safe: bool) -> Iterator[bytes]:
-    with closing(open_archive(snapshot)) as file:
-        reader = ArchiveReader(file)
-        names = [attribute.name for attribute in reader.manifest.attributes]
-        yield from csv_lines(rows(reader.open_part()), attributes=names, spreadsheet_safe=is_safe)
+    with open_archive(snapshot) as archive, archive.open_part() as part:
+        names = [attribute.name for attribute in archive.manifest.attributes]
+        yield from csv_lines(rows(part), attributes=names, spreadsheet_safe=is_safe)
 
 
 def _sheet(snapshot: Snapshot) -> Iterator[bytes]:
     with tempfile.TemporaryFile() as target:
-        with closing(open_archive(snapshot)) as file:
-            reader = ArchiveReader(file)
-            names = [attribute.name for attribute in reader.manifest.attributes]
-            xlsx_file(rows(reader.open_part()), attributes=names, target=target)
+        with open_archive(snapshot) as archive, archive.open_part() as part:
+            names = [attribute.name for attribute in archive.manifest.attributes]
+            xlsx_file(rows(part), attributes=names, target=target)
         target.seek(0)
         while chunk := target.read(CHUNK_BYTES):
             yield chunk

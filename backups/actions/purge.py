@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import logging
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from backups import storage
-from backups.models import PurgeEntry, Snapshot, SnapshotState
+from backups.actions.keys import destroy_key
+from backups.actions.purge_guard import Reading, check_number, foresee, look_at_clock, refusal_of, release
+from backups.models import ExpiredWhy, PurgeEntry, Snapshot, SnapshotState
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
-from backupsvc.accounts.models import Account
+from backupsvc.accounts.models import Account, AuditEntry
 from backupsvc.errors import Refusal
+from backupsvc.jobs.clock import database_now, uptime
 from recipients.models import UNDER_WAY
+
+log = logging.getLogger(__name__)
 
 # An expired backup is invisible at once; its file stays a little, so that who is just reading it can end.
 GRACE = timedelta(hours=12)
 # A file without a row younger than this may belong to a backup that is being written.
 ORPHAN_AGE = timedelta(hours=24)
+# A backup that is being written ends as one of these first.
+EXPIRE = (SnapshotState.COMPLETE, SnapshotState.FAILED)
 
 
 @transaction.atomic
@@ -32,9 +40,9 @@ def delete_snapshot(snapshot: Snapshot, *, actor: Actor) -> None:
         raise Refusal("snapshot.pinned")
     if _protects_open_change(snapshot):
         raise Refusal("snapshot.in_use")
-    snapshot.state = SnapshotState.EXPIRED
+    snapshot.state, snapshot.expired_why = SnapshotState.EXPIRED, ExpiredWhy.DELETED
     snapshot.expires_at = min(snapshot.expires_at, timezone.now())
-    snapshot.save(update_fields=["state", "expires_at"])
+    snapshot.save(update_fields=["state", "expired_why", "expires_at"])
     record(
         "backup.deleted",
         account=snapshot.account,
@@ -45,21 +53,29 @@ def delete_snapshot(snapshot: Snapshot, *, actor: Actor) -> None:
     )
 
 
-def purge_due(*, actor: Actor, account: Account | None = None) -> int:
-    """Expire what is due and remove what has expired long enough; how many backups went for good."""
-    now = timezone.now()
-    ours = Q(account=account) if account else Q()
-    due = Snapshot.objects.filter(ours, expires_at__lte=now, pinned=False)
-    for snapshot in due.filter(state__in=[SnapshotState.COMPLETE, SnapshotState.FAILED]).iterator():
-        _expire(snapshot)
-    expired = Snapshot.objects.filter(ours, state=SnapshotState.EXPIRED, expires_at__lte=now - GRACE)
-    gone: dict[int, int] = {}
-    for snapshot in expired.select_related("account").iterator():
-        if _purge(snapshot, why="deleted" if snapshot.completed_at is None else "due"):
-            gone[snapshot.account_id] = gone.get(snapshot.account_id, 0) + 1
-    for account_id, count in gone.items():
-        record("backup.purged", account=Account.objects.get(pk=account_id), actor=actor, count=count)
-    return sum(gone.values())
+def purge_due(*, actor: Actor, account: Account | None = None, go_on: bool = False) -> int:
+    """Expire what is due and remove what has expired long enough; how many backups went for good.
+
+    Raises Refusal (purge.*) when the clock or the number cannot be right and nobody has looked at it yet;
+    `go_on` says that an operator has.
+    """
+    now = database_now()
+    guard = look_at_clock(Reading(at=now, uptime=uptime()), actor=actor)
+    due = _of(account).filter(expires_at__lte=now, pinned=False, state__in=EXPIRE)
+    check_number(guard, due, at=now, actor=actor)
+    if go_on:
+        release(guard, actor=actor)
+    _bring_back(now)
+    if guard.held_code:
+        raise refusal_of(guard)
+    for snapshot in due.iterator():
+        _expire(snapshot, now=now)
+    expired = _of(account).filter(state=SnapshotState.EXPIRED, expires_at__lte=now - GRACE)
+    gone = sum(_purge(snapshot, actor=actor, now=now) for snapshot in expired.iterator())
+    _unlink()
+    if account is None:
+        foresee(guard, at=now)
+    return gone
 
 
 def sweep_orphans() -> int:
@@ -68,28 +84,42 @@ def sweep_orphans() -> int:
     removed = 0
     for key, modified_at in storage.keys():  # noqa: SIM118  # a module's function, not a mapping's
         if modified_at < before and not Snapshot.objects.filter(archive=key).exists():
-            storage.delete(key)
-            removed += 1
+            removed += _remove(key)
     return removed
 
 
-def _expire(snapshot: Snapshot) -> None:
+def _of(account: Account | None) -> QuerySet[Snapshot]:
+    return Snapshot.objects.filter(account=account) if account else Snapshot.objects.all()
+
+
+def _bring_back(now: datetime) -> None:
+    """What expired while the clock was wrong is not due after all."""
+    early = Snapshot.objects.filter(
+        state=SnapshotState.EXPIRED, expired_why=ExpiredWhy.DUE, expires_at__gt=now
+    )
+    early.filter(completed_at=None).update(state=SnapshotState.FAILED, expired_why="")
+    early.update(state=SnapshotState.COMPLETE, expired_why="")
+
+
+def _expire(snapshot: Snapshot, *, now: datetime) -> None:
     with transaction.atomic():
         locked = Snapshot.objects.select_for_update().get(pk=snapshot.pk)
-        if locked.pinned or _is_needed(locked) or locked.state == SnapshotState.EXPIRED:
+        if locked.pinned or _is_needed(locked, now=now) or locked.state == SnapshotState.EXPIRED:
             return
-        locked.state = SnapshotState.EXPIRED
-        locked.save(update_fields=["state"])
+        locked.state, locked.expired_why = SnapshotState.EXPIRED, ExpiredWhy.DUE
+        locked.save(update_fields=["state", "expired_why"])
 
 
-def _purge(snapshot: Snapshot, *, why: str) -> bool:
-    """The row goes first, in one transaction with its ledger entry; then the file.
-
-    A crash in between leaves a file without a row: the sweep of orphans takes it.
-    """
+def _purge(snapshot: Snapshot, *, actor: Actor, now: datetime) -> bool:
+    """The row goes first, in one transaction with its entries in ledger and log; then the file."""
     with transaction.atomic():
-        locked = Snapshot.objects.select_for_update().filter(pk=snapshot.pk).first()
-        if locked is None or locked.pinned or _is_needed(locked):
+        locked = (
+            Snapshot.objects.select_for_update(of=("self",))
+            .select_related("account")
+            .filter(pk=snapshot.pk)
+            .first()
+        )
+        if locked is None or locked.pinned or _is_needed(locked, now=now):
             return False
         others = Snapshot.objects.filter(archive=locked.archive).exclude(pk=locked.pk)
         is_last = bool(locked.archive) and not others.exists()
@@ -102,19 +132,56 @@ def _purge(snapshot: Snapshot, *, why: str) -> bool:
             recipients=locked.recipients,
             created_at=locked.created_at,
             expired_at=locked.expires_at,
+            purged_at=now,
             file_removed=is_last,
-            why=why,
+            key_destroyed_at=now if is_last and destroy_key(locked.archive) else None,
+            why=locked.expired_why or ExpiredWhy.DUE,
+            purged_by=actor.label[:200],
+            entry=_note(locked, actor=actor),
         )
-        archive = locked.archive
         locked.delete()
-    if is_last:
-        storage.delete(archive)
     return True
 
 
-def _is_needed(snapshot: Snapshot) -> bool:
+def _note(snapshot: Snapshot, *, actor: Actor) -> AuditEntry:
+    """The same in the log, where nobody changes it unnoticed."""
+    return record(
+        "backup.purged",
+        account=snapshot.account,
+        actor=actor,
+        group_id=snapshot.group_id,
+        target=snapshot.group_name,
+        snapshot=snapshot.pk,
+        recipients=snapshot.recipients,
+        sha256=snapshot.sha256,
+        created_at=snapshot.created_at.isoformat(),
+        due_at=snapshot.expires_at.isoformat(),
+    )
+
+
+def _unlink() -> None:
+    """Remove the files that the ledger says are gone, and note when they were; a crash only delays it."""
+    for entry in PurgeEntry.objects.filter(file_removed=True, unlinked_at=None).order_by("pk"):
+        if Snapshot.objects.filter(archive=entry.archive).exists():
+            # The database was brought back from a copy: fsck tells of it, and the file is needed.
+            continue
+        if _remove(entry.archive):
+            PurgeEntry.objects.filter(pk=entry.pk).update(unlinked_at=timezone.now())
+
+
+def _remove(key: str) -> bool:
+    """Whether the file is gone. One that stays must not keep the others; the next run tries again."""
+    try:
+        storage.delete(key)
+    except Refusal as refusal:
+        log.warning("archive not removed", extra={"key": key, "reason": refusal.code})
+        return False
+    return True
+
+
+def _is_needed(snapshot: Snapshot, *, now: datetime) -> bool:
     """Somebody reads it, or the change that it protects has not ended."""
-    is_leased = snapshot.leased_until is not None and snapshot.leased_until > timezone.now()
+    is_leased = snapshot.leased_until is not None and snapshot.leased_until > now
     return is_leased or _protects_open_change(snapshot)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from django.db import transaction
 
 from backups.actions.snapshots import lease, open_archive, read_manifest, verify
-from backups.archive import ArchiveReader, Manifest
+from backups.archive import Manifest
 from backups.models import Restore, Snapshot
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
@@ -17,7 +15,7 @@ from backupsvc.jobs.queue import enqueue
 from backupsvc.jobs.runner import Claim
 from recipients.actions.changes import STAGE_JOBS, actor_of, change_failed, lock_change
 from recipients.actions.groups import check_name
-from recipients.actions.imports import digest_for, finish_staging
+from recipients.actions.staging import digest_key_of, finish_staging
 from recipients.bulk.engine import engine
 from recipients.imports.columns import FIELDS
 from recipients.models import MOST_ATTRIBUTES, Blank, Change, ChangeKind, ChangeState, Group, Mode
@@ -106,12 +104,10 @@ def stage_restore(claim: Claim) -> None:
     claim.progress(done=0, total=snapshot.recipients, step="read")
     # Every byte is checked before the first row is staged.
     verify(snapshot)
-    with closing(open_archive(snapshot)) as file, transaction.atomic():
+    with open_archive(snapshot) as archive, archive.open_part() as part, transaction.atomic():
         claim.guard()
         engine().clear(change.pk)
-        rows = engine().stage_copytext(change.pk, stream=ArchiveReader(file).open_part())
-        if digest := digest_for(change.account):
-            engine().set_digests(change.pk, digest=digest)
+        rows = engine().stage_copytext(change.pk, stream=part, digest_key=digest_key_of(change.account))
     finish_staging(claim, rows=rows, rejected=0)
 
 

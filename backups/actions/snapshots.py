@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import BinaryIO
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from backups import storage
+from backups.actions.keys import identity_of, new_archive_key, open_archive_key
 from backups.archive import ArchiveDamaged, ArchiveReader, ArchiveWriter
 from backups.archive import verify as verify_archive
 from backups.archive.manifest import AccountHead, AttributeHead, GroupHead, Manifest, ManifestHead
-from backups.models import Cause, Snapshot, SnapshotState
+from backups.models import ArchiveKey, Cause, Snapshot, SnapshotState
+from backups.storage import ArchiveMissing
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor, Origin, operator
 from backupsvc.accounts.audit import record
@@ -28,9 +31,6 @@ from recipients.models import Change, Group
 from recipients.selectors import attributes_of
 
 TAKE_JOB = "backups.take_snapshot"
-# Every archive is read back at least once in this time.
-VERIFY_EVERY = timedelta(days=7)
-VERIFIED_AT_ONCE = 50
 
 
 @transaction.atomic
@@ -86,12 +86,20 @@ def take_snapshot(claim: Claim) -> None:
     if _refer_to_same(snapshot, claim=claim):
         return
     key = storage.new_key(snapshot.account_id, group_id=snapshot.group_id, snapshot_id=snapshot.pk)
+    archive_key = new_archive_key(snapshot.account, archive=key)
     try:
-        written = storage.write(key, lambda file: _produce(file, group_id=snapshot.group_id))
-        with closing(storage.open(key)) as file:
-            manifest = verify_archive(file, expected_sha256=written.sha256)
+        # The key is taken out of its seals each time: what nobody could open again is never complete.
+        identity = open_archive_key(archive_key)
+        written = storage.write(
+            key, lambda file: _produce(file, group_id=snapshot.group_id, identity=identity)
+        )
+        with storage.reading(key) as file:
+            manifest = verify_archive(
+                file, identity=open_archive_key(archive_key), expected_sha256=written.sha256
+            )
         with transaction.atomic():
             claim.guard()
+            archive_key.save(force_insert=True)
             snapshot.archive, snapshot.size_bytes, snapshot.sha256 = key, written.size_bytes, written.sha256
             snapshot.revision, snapshot.recipients = manifest.group.revision, manifest.recipients
             _complete(snapshot)
@@ -116,6 +124,8 @@ def _refer_to_same(snapshot: Snapshot, *, claim: Claim) -> bool:
                 damaged_code="",
                 group_name=group.name,
             )
+            # Not to one that is not encrypted: those of that time shall come to their end.
+            .filter(Exists(ArchiveKey.objects.filter(archive=OuterRef("archive"))))
             .order_by("-pk")
             .first()
         )
@@ -157,11 +167,11 @@ def _complete(snapshot: Snapshot, *, verified_at: object = None) -> None:
     )
 
 
-def _produce(file: BinaryIO, *, group_id: int) -> Manifest:
+def _produce(file: BinaryIO, *, group_id: int, identity: str) -> Manifest:
     """Write the archive of the list: rows, fields and settings of one moment."""
     with engine().consistent_read():
         group = Group.objects.select_related("account").get(pk=group_id)
-        with ArchiveWriter(file, head=_head(group)) as writer:
+        with ArchiveWriter(file, head=_head(group), identity=identity) as writer:
             with writer.part("recipients.tsv") as sink:
                 engine().dump(group_id, sink=sink)
             return writer.finish()
@@ -213,21 +223,24 @@ def snapshot_failed(job: Job, refusal: Refusal) -> None:
     )
 
 
-def open_archive(snapshot: Snapshot) -> BinaryIO:
+@contextmanager
+def open_archive(snapshot: Snapshot) -> Iterator[ArchiveReader]:
     """The snapshot's archive, for reading. Raises Refusal when there is none that can be trusted."""
     if snapshot.state != SnapshotState.COMPLETE:
         raise Refusal("snapshot.not_complete", state=snapshot.state)
     if snapshot.damaged_code:
         raise Refusal("snapshot.damaged", reason=snapshot.damaged_code)
-    return storage.open(snapshot.archive)
+    identity = identity_of(snapshot)
+    with storage.reading(snapshot.archive) as file:
+        yield ArchiveReader(file, identity=identity)
 
 
 def read_manifest(snapshot: Snapshot) -> Manifest:
     """What the archive says of itself. Raises Refusal, and marks the snapshot when its file is damaged."""
     try:
-        with closing(open_archive(snapshot)) as file:
-            return ArchiveReader(file).manifest
-    except (ArchiveDamaged, NotFound) as damage:
+        with open_archive(snapshot) as archive:
+            return archive.manifest
+    except (ArchiveDamaged, ArchiveMissing) as damage:
         _mark(snapshot, damaged_code=damage.code)
         raise
 
@@ -240,53 +253,32 @@ def lease(snapshot: Snapshot, *, for_: timedelta = timedelta(hours=1)) -> None:
         raise NotFound("snapshot.not_found")
 
 
-def verify(snapshot: Snapshot) -> Manifest:
+def verify(snapshot: Snapshot, *, actor: Actor | None = None) -> Manifest:
     """Read the archive to its end and compare every checksum. Raises Refusal, and marks the snapshot.
 
-    Storage that cannot be reached is no damage: the mark is only for a file that is missing or differs.
+    Damage that nobody knew of is written down, as found by `actor` (None: the schedule).
+
+    Storage that cannot be reached and a key that is not here are no damage: the mark is only for a file
+    that is missing or differs.
     """
     try:
-        with closing(storage.open(snapshot.archive)) as file:
-            manifest = verify_archive(file, expected_sha256=snapshot.sha256)
-        if manifest.group.id != snapshot.group_id or manifest.account.id != snapshot.account_id:
+        manifest = read_back(snapshot)
+        if (manifest.group.id, manifest.account.id) != (snapshot.group_id, snapshot.account_id):
             raise ArchiveDamaged("archive.foreign")
-        if manifest.recipients != snapshot.recipients:
-            raise ArchiveDamaged("archive.damaged", detail="recipients")
-    except (ArchiveDamaged, NotFound) as damage:
-        _mark(snapshot, damaged_code=damage.code)
+        if (manifest.group.revision, manifest.recipients) != (snapshot.revision, snapshot.recipients):
+            raise ArchiveDamaged("archive.other_state")
+    except (ArchiveDamaged, ArchiveMissing) as damage:
+        _mark(snapshot, damaged_code=damage.code, actor=actor)
         raise
     _mark(snapshot, damaged_code="")
     return manifest
 
 
-def verify_snapshot(snapshot: Snapshot, *, actor: Actor) -> Snapshot:
-    """Read the backup back now. Raises Refusal when it is damaged or missing."""
-    require(actor, account=snapshot.account, permission=Permission.RESTORE)
-    if snapshot.state != SnapshotState.COMPLETE:
-        raise Refusal("snapshot.not_complete", state=snapshot.state)
-    try:
-        verify(snapshot)
-    except (ArchiveDamaged, NotFound):
-        _record(snapshot, event="backup.damaged", actor=actor)
-        raise
-    snapshot.refresh_from_db()
-    _record(snapshot, event="backup.verified", actor=actor)
-    return snapshot
-
-
-def verify_due() -> int:
-    """Read back the archives that were not read for longest; how many. Damage is recorded, not raised."""
-    before = timezone.now() - VERIFY_EVERY
-    due = Snapshot.objects.filter(state=SnapshotState.COMPLETE, verified_at__lt=before).order_by(
-        "verified_at"
-    )
-    snapshots = list(due.select_related("account")[:VERIFIED_AT_ONCE])
-    for snapshot in snapshots:
-        try:
-            verify(snapshot)
-        except (ArchiveDamaged, NotFound):
-            _record(snapshot, event="backup.damaged", actor=operator(Origin.SCHEDULE))
-    return len(snapshots)
+def read_back(snapshot: Snapshot) -> Manifest:
+    """Read the archive to its end and compare every checksum. Raises Refusal, and marks nothing."""
+    identity = identity_of(snapshot)
+    with storage.reading(snapshot.archive) as file:
+        return verify_archive(file, identity=identity, expected_sha256=snapshot.sha256)
 
 
 @transaction.atomic
@@ -295,20 +287,26 @@ def pin(snapshot: Snapshot, *, actor: Actor, pinned: bool) -> Snapshot:
     require(actor, account=snapshot.account, permission=Permission.RESTORE)
     changed = Snapshot.objects.filter(pk=snapshot.pk, pinned=not pinned).exclude(state=SnapshotState.EXPIRED)
     if changed.update(pinned=pinned):
-        _record(snapshot, event="backup.pinned" if pinned else "backup.unpinned", actor=actor)
+        note(snapshot, event="backup.pinned" if pinned else "backup.unpinned", actor=actor)
     snapshot.refresh_from_db()
     return snapshot
 
 
-def _mark(snapshot: Snapshot, *, damaged_code: str) -> None:
+@transaction.atomic
+def _mark(snapshot: Snapshot, *, damaged_code: str, actor: Actor | None = None) -> None:
+    """Mark and log entry come together: who dies between them would have marked it without a word."""
     # All snapshots that refer to the same archive share its fate.
     same = Snapshot.objects.filter(archive=snapshot.archive, state=SnapshotState.COMPLETE)
+    is_news = bool(damaged_code) and same.filter(pk=snapshot.pk, damaged_code="").exists()
     same.update(
         verified_at=timezone.now() if not damaged_code else F("verified_at"), damaged_code=damaged_code
     )
+    if is_news:
+        note(snapshot, event="backup.damaged", actor=actor or operator(Origin.SCHEDULE))
 
 
-def _record(snapshot: Snapshot, *, event: str, actor: Actor) -> None:
+def note(snapshot: Snapshot, *, event: str, actor: Actor) -> None:
+    """Write down what happened to a backup."""
     record(
         event,
         account=snapshot.account,

@@ -1,7 +1,8 @@
-"""The file of a backup: write, read, verify. Knows no Django; the format is docs/archive-format.md."""
+"""The file of a backup: written, read, verified. Knows no Django; the format is docs/archive-format.md."""
 
 from __future__ import annotations
 
+from backups.archive.age import new_identity
 from backups.archive.manifest import (
     AccountHead,
     ArchiveDamaged,
@@ -27,5 +28,6 @@ __all__ = [
     "ManifestHead",
     "Part",
     "file_sha256",
+    "new_identity",
     "verify",
 ]

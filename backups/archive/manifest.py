@@ -17,7 +17,8 @@ from backupsvc.errors import Refusal
 from recipients.bulk.copytext import COLUMNS
 
 FORMAT = "backupsvc-archive"
-VERSION = 1
+# Version 1 is not encrypted; apart from that the two are the same.
+PLAIN_VERSION, VERSION = 1, 2
 
 # A part's name becomes a member's name, so it is kept to what every file system takes.
 _PART_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -72,10 +73,9 @@ class Part:
     bytes: int
     sha256: str
 
-    @property
-    def member(self) -> str:
+    def member(self, *, version: int) -> str:
         """The name of its member in the ZIP file."""
-        return member_name(self.name)
+        return member_name(self.name, version=version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +109,14 @@ class Manifest(ManifestHead):
             parts=tuple(parts),
         )
 
-    def to_json(self) -> bytes:
+    def to_json(self, *, version: int = VERSION) -> bytes:
         """The text of `manifest.json`; indented, because in five years a person may have to read it."""
-        document = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        document = {"format": FORMAT, "version": version, **asdict(self)}
         return json.dumps(document, indent=2, ensure_ascii=False, default=_time_text).encode() + b"\n"
 
     @classmethod
-    def from_json(cls, text: bytes) -> Self:
-        """The manifest that `to_json` wrote.
+    def from_json(cls, text: bytes, *, version: int = VERSION) -> Self:
+        """The manifest that `to_json` wrote for this version.
 
         Raise ArchiveTooNew for a later version, ArchiveDamaged for anything else that is not exact.
         """
@@ -124,7 +124,7 @@ class Manifest(ManifestHead):
             document = json.loads(text.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
         except (ValueError, RecursionError) as exc:
             raise _damaged("it is not JSON") from exc
-        _check_version(document)
+        _check_version(document, expected=version)
         manifest = cls(**{name: read(document, name) for name, read in _DOCUMENT.items()})
         manifest._check_sums()
         return manifest
@@ -137,11 +137,16 @@ class Manifest(ManifestHead):
             raise _damaged("recipients: not the sum of the parts' rows")
 
 
-def member_name(part_name: str) -> str:
+def member_name(part_name: str, *, version: int) -> str:
     """The name of a part's member in the ZIP file. Raise ValueError for a name no part may have."""
     if not _PART_NAME.fullmatch(part_name):
         raise ValueError(f"not a name for a part: {part_name!r}")
-    return f"{part_name}.zst"
+    return f"{part_name}.zst" + suffix(version)
+
+
+def suffix(version: int) -> str:
+    """What the names of a version's members end with, behind what they hold."""
+    return "" if version == PLAIN_VERSION else ".age"
 
 
 def _time_text(value: object) -> str:
@@ -165,7 +170,7 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"not JSON: {text}")
 
 
-def _check_version(document: object) -> None:
+def _check_version(document: object, *, expected: int) -> None:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ArchiveDamaged("archive.not_an_archive")
     version = document.get("version")
@@ -173,6 +178,8 @@ def _check_version(document: object) -> None:
         raise _damaged("version: missing or not a number")
     if version > VERSION:
         raise ArchiveTooNew("archive.too_new", version=version, known=VERSION)
+    if version != expected:
+        raise _damaged(f"version: {version} in a file of version {expected}")
     _check_keys(document, {"format", "version", *_DOCUMENT}, where="the document")
 
 
@@ -229,7 +236,7 @@ def _time(holder: Mapping[str, Any], name: str) -> datetime:
 
 def _columns(holder: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if holder[name] != list(COLUMNS):
-        raise _damaged(f"{name}: not those of version {VERSION}")
+        raise _damaged(f"{name}: not those of this version")
     return COLUMNS
 
 

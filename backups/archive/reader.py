@@ -15,7 +15,8 @@ from typing import IO, BinaryIO, cast
 
 import zstandard
 
-from backups.archive.manifest import ArchiveDamaged, Manifest, Part
+from backups.archive.age import DecryptingStream, Undecryptable, decrypt
+from backups.archive.manifest import PLAIN_VERSION, VERSION, ArchiveDamaged, Manifest, Part, suffix
 from backups.archive.writer import BLOCK_BYTES, MANIFEST_MEMBER
 
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
@@ -29,15 +30,18 @@ _MAX_READ_BYTES = 1024 * 1024
 class ArchiveReader:
     """Reads one archive from a seekable file that the caller opens and closes.
 
-    Raise ArchiveDamaged when the file is not a complete archive, ArchiveTooNew when its version is not
-    known here. The rows are checked when they are read: nothing of a part counts until its stream has
-    been read to the end without an error.
+    `identity` is the secret key it was written with; None for one of the version that is not encrypted.
+    Raise ArchiveDamaged when the file is not a complete archive of this key, ArchiveTooNew when its
+    version is not known here. The rows are checked when they are read: nothing of a part counts until
+    its stream has been read to the end without an error.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, identity: str | None = None) -> None:
+        self._identity = identity
+        self._version = PLAIN_VERSION if identity is None else VERSION
         with _damage_named():
             self._zip = zipfile.ZipFile(cast("IO[bytes]", _BoundedFile(file)))
-            self.manifest = Manifest.from_json(self._manifest_text())
+            self.manifest = Manifest.from_json(self._manifest_text(), version=self._version)
         self._check_members()
 
     def open_part(self, index: int = 0) -> BinaryIO:
@@ -47,22 +51,30 @@ class ArchiveReader:
         """
         part = self.manifest.parts[index]
         with _damage_named():
-            member = self._zip.open(part.member)
-        return io.BufferedReader(_PartStream(member, part=part), BLOCK_BYTES)
+            member = self._zip.open(part.member(version=self._version))
+        source = member if self._identity is None else DecryptingStream(member, identity=self._identity)
+        return io.BufferedReader(_PartStream(cast("IO[bytes]", source), part=part), BLOCK_BYTES)
 
     def _manifest_text(self) -> bytes:
         members = self._zip.infolist()
-        if not members or members[-1].filename != MANIFEST_MEMBER:
+        name = members[-1].filename if members else ""
+        if name not in (MANIFEST_MEMBER, MANIFEST_MEMBER + suffix(VERSION)):
             raise ArchiveDamaged("archive.not_an_archive")
+        if name != MANIFEST_MEMBER + suffix(self._version):
+            # A file that was never encrypted is not the one that this key was made for.
+            raise ArchiveDamaged("archive.no_key" if self._identity is None else "archive.wrong_key")
         info = members[-1]
         if info.file_size > MAX_MANIFEST_BYTES or info.compress_type != zipfile.ZIP_STORED:
             raise ArchiveDamaged("archive.manifest_invalid", detail="too large, or compressed")
         with self._zip.open(info) as stream:
+            if self._identity is not None:
+                return decrypt(stream, identity=self._identity, most_bytes=MAX_MANIFEST_BYTES)
             return b"".join(iter(lambda: stream.read(BLOCK_BYTES), b""))
 
     def _check_members(self) -> None:
         members = self._zip.infolist()
-        expected = [*(part.member for part in self.manifest.parts), MANIFEST_MEMBER]
+        parts = [part.member(version=self._version) for part in self.manifest.parts]
+        expected = [*parts, MANIFEST_MEMBER + suffix(self._version)]
         if [info.filename for info in members] != expected:
             raise ArchiveDamaged("archive.members_differ", expected=expected)
         for info in members:
@@ -70,7 +82,7 @@ class ArchiveReader:
                 raise ArchiveDamaged("archive.unreadable", detail=f"{info.filename} is not stored as it is")
 
 
-def verify(file: BinaryIO, *, expected_sha256: str | None = None) -> Manifest:
+def verify(file: BinaryIO, *, identity: str | None = None, expected_sha256: str | None = None) -> Manifest:
     """Read everything, check everything; the manifest.
 
     With the whole file's checksum every changed bit is found, also in the fields of the ZIP structure
@@ -80,7 +92,7 @@ def verify(file: BinaryIO, *, expected_sha256: str | None = None) -> Manifest:
         found = file_sha256(file)
         if found != expected_sha256:
             raise ArchiveDamaged("archive.file_checksum", expected=expected_sha256, found=found)
-    reader = ArchiveReader(file)
+    reader = ArchiveReader(file, identity=identity)
     for index in range(len(reader.manifest.parts)):
         with reader.open_part(index) as stream:
             while stream.read(BLOCK_BYTES):
@@ -128,13 +140,14 @@ class _BoundedFile:
 class _PartStream(io.RawIOBase):
     """Decompresses a part, and raises ArchiveDamaged unless the end is what the manifest says.
 
-    The checks on the way are two: the ZIP library compares a checksum over the compressed bytes when it
-    gives the last of them, zstandard one over the plain bytes. But it ends a frame that was cut without
-    a word, so what decides is the manifest.
+    There are checks on the way: the ZIP library compares a checksum over the stored bytes when it gives
+    the last of them, age authenticates each block, zstandard compares a checksum over the plain bytes.
+    But the last ends a frame that was cut without a word, so what decides is the manifest.
     """
 
     def __init__(self, member: IO[bytes], *, part: Part) -> None:
         self._part = part
+        self._member = member
         decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
         self._plain = decompressor.stream_reader(member, read_size=BLOCK_BYTES)
         self._hash = hashlib.sha256()
@@ -143,6 +156,10 @@ class _PartStream(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        super().close()
+        self._member.close()
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         with _damage_named():
@@ -179,6 +196,8 @@ def _damage_named() -> Iterator[None]:
         yield
     except _DiskFailed as exc:
         raise exc.error from None
+    except Undecryptable as exc:
+        raise ArchiveDamaged("archive.wrong_key") from exc
     except (
         zipfile.BadZipFile,
         zstandard.ZstdError,

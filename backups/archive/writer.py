@@ -1,4 +1,4 @@
-"""Writes an archive in one pass, with memory that does not grow with the list."""
+"""Writes an archive in one pass, encrypted, with memory that does not grow with the list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from typing import BinaryIO, Literal, Protocol, Self
 
 import zstandard
 
-from backups.archive.manifest import Manifest, ManifestHead, Part, member_name
+from backups.archive.age import EncryptingSink, encrypt
+from backups.archive.manifest import (
+    PLAIN_VERSION,
+    VERSION,
+    Manifest,
+    ManifestHead,
+    Part,
+    member_name,
+    suffix,
+)
 
 MANIFEST_MEMBER = "manifest.json"
 
@@ -21,6 +30,9 @@ MANIFEST_MEMBER = "manifest.json"
 BLOCK_BYTES = 256 * 1024
 # Level 3 keeps up with the database; 19 would save a third of the bytes for a hundred times the time.
 LEVEL = 3
+# What the compressing thread is given at a time. By itself it takes 8 MiB and holds several of them: 43 MB
+# of memory instead of 10 for half a percent of the bytes.
+JOB_BYTES = 2 * 1024 * 1024
 
 
 class _Target(Protocol):
@@ -34,8 +46,10 @@ class _PartStream(io.RawIOBase):
         self._target = target
         self._name = name
         # A thread of its own compresses while the next rows come in: measured at half as fast again.
-        compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, threads=1)
-        self._compressor = compressor.compressobj()
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            LEVEL, threads=1, job_size=JOB_BYTES, write_checksum=True
+        )
+        self._compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
         self._hash = hashlib.sha256()
         self._rows = 0
         self._bytes = 0
@@ -66,17 +80,20 @@ class _PartStream(io.RawIOBase):
 class ArchiveWriter:
     """Writes one archive into an empty, seekable file that the caller opens, syncs and closes.
 
-    with ArchiveWriter(file, head=head) as writer:
+    with ArchiveWriter(file, head=head, identity=new_identity()) as writer:
         with writer.part("recipients.tsv") as sink:
             sink.write(line)                 # whole rows of copytext, in pieces of any size
         manifest = writer.finish()
 
     Only `finish` makes it an archive: left before, the file has neither a manifest nor the directory
-    at its end, and no reader takes it for one.
+    at its end, and no reader takes it for one. `identity` is the secret key of this archive alone;
+    None writes the version that was before there was encryption.
     """
 
-    def __init__(self, file: BinaryIO, *, head: ManifestHead) -> None:
+    def __init__(self, file: BinaryIO, *, head: ManifestHead, identity: str | None) -> None:
         self._head = head
+        self._identity = identity
+        self._version = PLAIN_VERSION if identity is None else VERSION
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True)
         self._parts: list[Part] = []
 
@@ -99,8 +116,11 @@ class ArchiveWriter:
         """
         if any(part.name == name for part in self._parts):
             raise ValueError(f"a second part {name!r}")
-        with self._member(member_name(name)) as member:
-            stream = _PartStream(member, name=name)
+        with (
+            self._member(member_name(name, version=self._version)) as member,
+            self._encrypted(member) as target,
+        ):
+            stream = _PartStream(target, name=name)
             sink = io.BufferedWriter(stream, BLOCK_BYTES)
             try:
                 yield sink
@@ -120,10 +140,23 @@ class ArchiveWriter:
         if not self._parts:
             raise ValueError("an archive without a part")
         manifest = Manifest.of(self._head, parts=self._parts)
-        with self._member(MANIFEST_MEMBER) as member:
-            member.write(manifest.to_json())
+        text = manifest.to_json(version=self._version)
+        with self._member(MANIFEST_MEMBER + suffix(self._version)) as member:
+            member.write(text if self._identity is None else encrypt(text, identity=self._identity))
         self._zip.close()
         return manifest
+
+    @contextmanager
+    def _encrypted(self, member: _Target) -> Iterator[_Target]:
+        if self._identity is None:
+            yield member
+            return
+        sink = EncryptingSink(member, identity=self._identity)
+        try:
+            yield sink
+            sink.finish()
+        finally:
+            sink.abandon()
 
     @contextmanager
     def _member(self, name: str) -> Iterator[BinaryIO]:

@@ -5,7 +5,7 @@ I1 to I13 are the invariants of the reliability tests; those above them belong t
 
 from __future__ import annotations
 
-from backups.invariants import archives, lists, work
+from backups.invariants import archives, ledger, lists, log, work
 from backups.invariants.finding import Finding, Invariant
 
 INVARIANTS = (
@@ -13,6 +13,8 @@ INVARIANTS = (
     Invariant("I1", archives.changes_have_their_backup),
     # Complete means restorable: the file is there, whole, and holds what its row says.
     Invariant("I2", archives.complete_means_restorable, reads_files=True),
+    # What is encrypted can be opened.
+    Invariant("I2", archives.keys_open, reads_files=True),
     # Every file belongs to a backup.
     Invariant("I3", archives.files_belong_to_backups, reads_files=True),
     # A change is all or nothing.
@@ -30,11 +32,17 @@ INVARIANTS = (
     Invariant("I8", lists.rows_stay_in_their_account),
     Invariant("I8", archives.backups_stay_in_their_account),
     # Nothing is purged early, nothing lives on when it is due.
-    Invariant("I9", archives.purged_in_time),
+    Invariant("I9", ledger.purged_in_time),
+    Invariant("I9", ledger.purge_is_going),
+    # What went is in the ledger as in the log, and really gone.
+    Invariant("I9", ledger.ledger_is_true),
+    Invariant("I9", ledger.what_went_is_gone, reads_files=True),
+    Invariant("I9", archives.keys_go_with_their_backups),
     # Nothing temporary stays.
     Invariant("I10", work.nothing_temporary_stays),
     Invariant("I10", work.no_upload_stays, reads_files=True),
-    # The log has an entry for each change and each backup.
+    # The log is as it was written, and has an entry for each change and each backup.
+    Invariant("I11", log.log_is_as_it_was_written, reads_files=True),
     Invariant("I11", work.changes_are_in_the_log),
     Invariant("I11", archives.backups_are_in_the_log),
     # A hidden list is on its way somewhere.

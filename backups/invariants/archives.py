@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from backups import storage
-from backups.actions.purge import GRACE, ORPHAN_AGE
-from backups.actions.snapshots import TAKE_JOB
-from backups.archive import ArchiveDamaged, ArchiveReader, verify
+from backups.actions.keys import broken_account_keys
+from backups.actions.purge import ORPHAN_AGE
+from backups.actions.snapshots import TAKE_JOB, open_archive, read_back
+from backups.archive import Manifest
 from backups.invariants.finding import VERY_LATE, Broken
 from backups.invariants.logged import logged
-from backups.models import PurgeEntry, Restore, Snapshot, SnapshotState
+from backups.models import ArchiveKey, PurgeEntry, Restore, Snapshot, SnapshotState
 from backupsvc.accounts.models import Account
-from backupsvc.errors import NotFound, Refusal
+from backupsvc.errors import Refusal
 from backupsvc.jobs.models import ENDED, Job
 from backupsvc.wording import say
-from recipients.actions.imports import digest_for
+from recipients.actions.staging import digest_for
 from recipients.bulk.copytext import COLUMNS, rows
-from recipients.models import UNDER_WAY, BlocklistEntry, Change, ChangeState
+from recipients.models import BlocklistEntry, Change, ChangeState
 
 KEY = COLUMNS.index("key")
 # Snapshots whose archive somebody relies on.
@@ -46,17 +46,17 @@ def changes_have_their_backup() -> Iterator[Broken]:
 def complete_means_restorable() -> Iterator[Broken]:
     """Every archive is read to its end and compared with what its row says."""
     complete = Snapshot.objects.filter(state=SnapshotState.COMPLETE).select_related("account", "group")
-    damage: dict[tuple[str, str], str] = {}
+    read: dict[tuple[str, str], Manifest | str] = {}
     for snapshot in list(complete.order_by("archive", "pk")):
         # Snapshots of an unchanged list share a file: once is enough, unless their rows disagree.
         file = (snapshot.archive, snapshot.sha256)
-        if file not in damage:
-            damage[file] = _damage_of_file(snapshot)
-        problem = damage[file] or (snapshot.damaged_code and "It is marked as damaged.")
-        problem = problem or _difference_from_row(snapshot)
+        if file not in read:
+            read[file] = _read(snapshot)
+        found = read[file]
+        problem = found if isinstance(found, str) else _difference_from_row(snapshot, manifest=found)
         if problem and _is_still_complete(snapshot):
             yield Broken(
-                _place(snapshot),
+                place_of(snapshot),
                 problem,
                 "It cannot be restored. Use another backup of this list, bring the file back from a copy "
                 "of the storage, or delete this backup; make a new one now.",
@@ -83,7 +83,7 @@ def written_backups_have_their_job() -> Iterator[Broken]:
     writers = Job.objects.filter(kind=TAKE_JOB, subject_id=OuterRef("pk")).exclude(state__in=ENDED)
     for snapshot in Snapshot.objects.filter(~Exists(writers), state=SnapshotState.WRITING).iterator():
         yield Broken(
-            _place(snapshot),
+            place_of(snapshot),
             "It is being written, but there is no work for it.",
             "It will never be complete: make a new backup of the list.",
         )
@@ -94,41 +94,13 @@ def backups_stay_in_their_account() -> Iterator[Broken]:
     do = "Do not restore it. Tell those who make this program."
     foreign = Q(account=F("group__account")) & (Q(change=None) | Q(change__account=F("account")))
     for snapshot in Snapshot.objects.exclude(foreign).iterator():
-        yield Broken(_place(snapshot), "Its list or its change belongs to another account.", do)
+        yield Broken(place_of(snapshot), "Its list or its change belongs to another account.", do)
     for snapshot in Snapshot.objects.exclude(archive="").iterator():
         if not snapshot.archive.startswith(f"{snapshot.account_id}/{snapshot.group_id}/"):
-            yield Broken(_place(snapshot), "Its file belongs to another list.", do)
+            yield Broken(place_of(snapshot), "Its file belongs to another list.", do)
     crossed = Restore.objects.filter(snapshot__isnull=False).exclude(snapshot__account=F("change__account"))
     for restore in crossed.iterator():
         yield Broken(f"change {restore.pk} (restore)", "It restores a backup of another account.", do)
-
-
-def purged_in_time() -> Iterator[Broken]:
-    """Neither before a backup was due, nor long after; and the ledger and the rows agree."""
-    late = timezone.now() - VERY_LATE
-    open_changes = Q(change__state__in=UNDER_WAY)
-    alive = Snapshot.objects.filter(pinned=False, expires_at__lt=late).exclude(
-        Q(leased_until__gt=timezone.now()) | open_changes | Q(state=SnapshotState.WRITING)
-    )
-    for snapshot in alive.iterator():
-        yield Broken(
-            _place(snapshot),
-            f"It was due at {snapshot.expires_at:%Y-%m-%d %H:%M} UTC and is still there.",
-            "Run: manage.py backups purge. See that the scheduler is running.",
-        )
-    for entry in PurgeEntry.objects.filter(purged_at__lt=F("expired_at") + GRACE).iterator():
-        yield Broken(
-            f"ledger entry {entry.pk} (backup {entry.snapshot_id})",
-            "The backup was purged before it was due.",
-            "See whether the clock of a server is wrong.",
-        )
-    rows_too = PurgeEntry.objects.filter(Exists(Snapshot.objects.filter(pk=OuterRef("snapshot_id"))))
-    for entry in rows_too.iterator():
-        yield Broken(
-            f"ledger entry {entry.pk} (backup {entry.snapshot_id})",
-            "The ledger says that the backup was purged, but it is there.",
-            "Was a copy of the database brought back? Then run: manage.py backups verify --all",
-        )
 
 
 def backups_are_in_the_log() -> Iterator[Broken]:
@@ -137,10 +109,32 @@ def backups_are_in_the_log() -> Iterator[Broken]:
     for snapshot in Snapshot.objects.filter(state=SnapshotState.COMPLETE).iterator():
         if snapshot.pk not in noted:
             yield Broken(
-                _place(snapshot),
+                place_of(snapshot),
                 "The activity log does not say that it was made.",
                 "Somebody has removed log entries: find out who can write to the database.",
             )
+
+
+def keys_open() -> Iterator[Broken]:
+    """The instance's key opens every account's key, so that the account's backups can be read."""
+    for key, refusal in broken_account_keys():
+        yield Broken(
+            f"account {key.account.slug} (its key)",
+            say(refusal),
+            "Put the right key in its place, from the copy that was kept. Until then no backup of this "
+            "account can be made or read.",
+        )
+
+
+def keys_go_with_their_backups() -> Iterator[Broken]:
+    """A purged backup cannot be read any more, not even from a copy of the storage."""
+    kept = Snapshot.objects.filter(archive=OuterRef("archive"))
+    for key in ArchiveKey.objects.filter(~Exists(kept)).iterator():
+        yield Broken(
+            f"key {key.pk}",
+            f"The backup whose file was {key.archive} is gone, but its key is not.",
+            "Tell those who make this program, and remove the row of this key from backups_archivekey.",
+        )
 
 
 def erased_people_are_in_no_backup() -> Iterator[Broken]:
@@ -156,25 +150,24 @@ def erased_people_are_in_no_backup() -> Iterator[Broken]:
             count = sum(digest(key) in erased for key in keys)
             if count and _is_still_complete(snapshot):
                 yield Broken(
-                    _place(snapshot),
+                    place_of(snapshot),
                     f"It holds {count} recipients who were erased.",
                     "Delete this backup: manage.py backups delete, then purge.",
                 )
 
 
-def _damage_of_file(snapshot: Snapshot) -> str:
+def _read(snapshot: Snapshot) -> Manifest | str:
+    """The file as it describes itself, when it is whole; else what is wrong with it."""
     try:
-        with closing(storage.open(snapshot.archive)) as file:
-            verify(file, expected_sha256=snapshot.sha256)
-    except (ArchiveDamaged, NotFound, storage.StorageRefused) as damage:
-        return say(damage)
-    return ""
+        return read_back(snapshot)
+    except Refusal as refusal:
+        return say(refusal)
 
 
-def _difference_from_row(snapshot: Snapshot) -> str:
+def _difference_from_row(snapshot: Snapshot, *, manifest: Manifest) -> str:
     """Only for files that are sound."""
-    with closing(storage.open(snapshot.archive)) as file:
-        manifest = ArchiveReader(file).manifest
+    if snapshot.damaged_code:
+        return "It is marked as damaged."
     if (manifest.account.id, manifest.group.id) != (snapshot.account_id, snapshot.group_id):
         return "Its file is the backup of another list."
     if manifest.recipients != snapshot.recipients:
@@ -189,8 +182,8 @@ def _difference_from_row(snapshot: Snapshot) -> str:
 def _keys(snapshot: Snapshot) -> Iterator[str]:
     """The address keys in the archive; none when it cannot be read (which is another finding)."""
     try:
-        with closing(storage.open(snapshot.archive)) as file:
-            for cells in rows(ArchiveReader(file).open_part()):
+        with open_archive(snapshot) as archive, archive.open_part() as part:
+            for cells in rows(part):
                 yield cells[KEY] or ""
     except Refusal:
         return
@@ -203,5 +196,6 @@ def _is_still_complete(snapshot: Snapshot) -> bool:
     ).exists()
 
 
-def _place(snapshot: Snapshot) -> str:
+def place_of(snapshot: Snapshot) -> str:
+    """Which backup it is, for people."""
     return f"backup {snapshot.pk} (“{snapshot.group_name}”, {snapshot.created_at:%Y-%m-%d %H:%M} UTC)"

@@ -10,9 +10,10 @@ from backups.invariants.finding import Broken
 from backupsvc.accounts.models import Account, Member, Role
 from backupsvc.jobs.models import ENDED, Job
 from recipients.actions.groups import PURGE_JOB
-from recipients.actions.imports import digest_for
+from recipients.actions.staging import digest_for
 from recipients.models import (
     UNDER_WAY,
+    Activity,
     Attribute,
     BlocklistEntry,
     Change,
@@ -40,6 +41,17 @@ def rows_stay_in_their_account() -> Iterator[Broken]:
                 f"{found['count']} of its {model._meta.verbose_name_plural} belong to another account.",
                 f"Stop the service until it is clear how that could happen. {REPORT}",
             )
+    # The database itself does not hold this: it has no foreign keys of recipients.
+    ownerless = Recipient.objects.filter(~Exists(Group.objects.filter(pk=OuterRef("group_id")))).order_by()
+    for found in ownerless.values("group_id").annotate(count=Count("pk")).order_by("group_id"):
+        yield Broken(
+            f"list {found['group_id']}",
+            f"{found['count']} recipients are of a list that is not there.",
+            REPORT,
+        )
+    orphans = Activity.objects.filter(~Exists(Recipient.objects.filter(pk=OuterRef("recipient_id"))))
+    if count := orphans.order_by().count():
+        yield Broken("activities", f"{count} are of recipients that are not there.", REPORT)
 
 
 def hidden_lists_have_a_deletion() -> Iterator[Broken]:

@@ -130,6 +130,13 @@ def nothing_temporary_stays() -> Iterator[Broken]:
             f"It has ended, but {found['count']} of its staged rows are still there.",
             f"They hold personal data. {REPORT}",
         )
+    for change_id in leftovers.unowned_tables():
+        if not Change.objects.filter(pk=change_id, ended_at__gte=timezone.now() - VERY_LATE).exists():
+            yield Broken(
+                f"change {change_id}",
+                "It has ended, but tables of its own are still there.",
+                f"They hold personal data; the hourly sweep should have dropped them. {START}",
+            )
     before = timezone.now() - leftovers.KEPT - VERY_LATE
     begun = [ChangeState.DRAFT, ChangeState.STAGING, ChangeState.PREVIEW]
     for change in Change.objects.filter(state__in=begun, created_at__lt=before).iterator():
@@ -145,8 +152,10 @@ def nothing_temporary_stays() -> Iterator[Broken]:
 
 
 def no_upload_stays() -> Iterator[Broken]:
-    """An upload is there as long as its import is open."""
-    over = Change.objects.filter(state__in=ENDED_CHANGE, ended_at__lt=timezone.now() - VERY_LATE)
+    """An upload is there as long as its import is open, or stopped and can be tried again."""
+    late = timezone.now() - VERY_LATE
+    stopped = Q(state=ChangeState.FAILED, ended_at__gte=late - leftovers.KEPT)
+    over = Change.objects.filter(~stopped, state__in=ENDED_CHANGE, ended_at__lt=late)
     for run in Import.objects.filter(change__in=over).exclude(upload="").iterator():
         yield Broken(f"change {run.pk}", "It has ended, but its uploaded file is still there.", REPORT)
     before = timezone.now() - VERY_LATE

@@ -17,11 +17,10 @@ from backups.actions import compare as actions
 from backups.difference import Difference
 from backups.models import Snapshot
 from backups.selectors import others_of
-from backups.views.told import concerns_the_door
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.templatetags.ui import number
 from backupsvc.accounts.views.door import AccountRequest, account_view
-from backupsvc.errors import Refusal
+from backupsvc.errors import Forbidden, NotFound, Refusal
 from backupsvc.wording import say
 
 
@@ -58,9 +57,9 @@ def compare(request: AccountRequest, account: Account, snapshot_id: int) -> Http
     if context["is_possible"]:
         try:
             context |= _difference(request, snapshot, other)
+        except (Forbidden, NotFound):
+            raise
         except Refusal as refusal:
-            if concerns_the_door(refusal):
-                raise
             context["problem"] = say(refusal)
     return render(request, "backups/_difference.html" if request.htmx else "backups/compare.html", context)
 

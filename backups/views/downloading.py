@@ -10,11 +10,12 @@ from django.views.decorators.http import require_POST
 
 from backups.access import get_snapshot
 from backups.actions import downloads
-from backups.views.told import back, told
+from backups.views.way_back import back
 from backupsvc.accounts.access import Permission
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from recipients.views.downloading import attachment
+from recipients.views.told import told_next
 
 
 @require_POST
@@ -22,7 +23,7 @@ from recipients.views.downloading import attachment
 def download(request: AccountRequest, account: Account, snapshot_id: int, kind: str) -> HttpResponseBase:
     """The backup as a file of that kind. POST, because it is written down in the log."""
     snapshot = get_snapshot(request.actor, account=account, snapshot_id=snapshot_id)
-    with told(request):
+    with told_next(request):
         file = downloads.download(snapshot, actor=request.actor, kind=kind)
         # Made before the answer begins: what is refused now can still be said on a page.
         first = next(file.chunks, b"")

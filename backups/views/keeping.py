@@ -9,14 +9,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from backups.access import get_snapshot
-from backups.actions import snapshots
+from backups.actions import snapshots, verification
 from backups.actions.purge import delete_snapshot
 from backups.selectors import others_of
-from backups.views.told import back, told
+from backups.views.way_back import back
 from backupsvc.accounts.access import Permission
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from recipients.access import get_group
+from recipients.views.told import told_next
 
 
 @require_POST
@@ -24,7 +25,7 @@ from recipients.access import get_group
 def make(request: AccountRequest, account: Account, group_id: int) -> HttpResponseBase:
     """Back up a list now, in the background."""
     group = get_group(request.actor, account=account, group_id=group_id)
-    with told(request):
+    with told_next(request):
         snapshots.request_snapshot(group, actor=request.actor)
         messages.success(request, _("A backup of %(name)s is being made.") % {"name": group.name})
     return back(request, account)
@@ -35,7 +36,7 @@ def make(request: AccountRequest, account: Account, group_id: int) -> HttpRespon
 def pin(request: AccountRequest, account: Account, snapshot_id: int) -> HttpResponseBase:
     """Keep a backup until somebody lets it go."""
     snapshot = get_snapshot(request.actor, account=account, snapshot_id=snapshot_id)
-    with told(request):
+    with told_next(request):
         snapshots.pin(snapshot, actor=request.actor, pinned=True)
         messages.success(request, _("This backup is kept until somebody lets it go."))
     return back(request, account)
@@ -46,7 +47,7 @@ def pin(request: AccountRequest, account: Account, snapshot_id: int) -> HttpResp
 def unpin(request: AccountRequest, account: Account, snapshot_id: int) -> HttpResponseBase:
     """Let a backup go when its time is over."""
     snapshot = get_snapshot(request.actor, account=account, snapshot_id=snapshot_id)
-    with told(request):
+    with told_next(request):
         snapshots.pin(snapshot, actor=request.actor, pinned=False)
         messages.success(request, _("This backup is deleted by itself when its time is over."))
     return back(request, account)
@@ -57,8 +58,8 @@ def unpin(request: AccountRequest, account: Account, snapshot_id: int) -> HttpRe
 def verify(request: AccountRequest, account: Account, snapshot_id: int) -> HttpResponseBase:
     """Read a backup back and count it, now."""
     snapshot = get_snapshot(request.actor, account=account, snapshot_id=snapshot_id)
-    with told(request):
-        snapshots.verify_snapshot(snapshot, actor=request.actor)
+    with told_next(request):
+        verification.verify_snapshot(snapshot, actor=request.actor)
         messages.success(request, _("The backup was read back to its end: it is whole."))
     return back(request, account)
 
@@ -69,7 +70,7 @@ def delete(request: AccountRequest, account: Account, snapshot_id: int) -> HttpR
     """Say what is lost, ask, and delete."""
     snapshot = get_snapshot(request.actor, account=account, snapshot_id=snapshot_id)
     if request.method == "POST":
-        with told(request):
+        with told_next(request):
             delete_snapshot(snapshot, actor=request.actor)
             messages.success(request, _("The backup is deleted."))
         return redirect("backups:list", account.slug)

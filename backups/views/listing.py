@@ -19,6 +19,7 @@ from backups.forms import FilterForm
 from backups.models import Snapshot
 from backups.selectors import (
     Filters,
+    damaged,
     group_page,
     groups_to_choose,
     groups_without_backup,
@@ -36,7 +37,7 @@ from backupsvc.errors import NotFound
 from recipients.models import Group
 
 # How many of a list's backups its large chart shows.
-CHARTED = 200
+CHARTED = 100
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def _page(request: AccountRequest, account: Account, *, name: str) -> HttpRespon
     if request.htmx:
         return render(request, "backups/_found.html", context)
     context["totals"] = totals(account)
+    context["damaged"] = damaged(account)
     context["unprotected"] = unprotected_groups(account)
     return render(request, "backups/list.html", context)
 

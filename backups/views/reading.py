@@ -22,10 +22,9 @@ from backups.selectors import histories, row_of
 from backups.views.listing import CHARTED
 from backups.views.menu import Address, downloads, keeping
 from backups.views.shown import shown, size_chart
-from backups.views.told import concerns_the_door
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
-from backupsvc.errors import Refusal
+from backupsvc.errors import Forbidden, NotFound, Refusal
 from backupsvc.wording import say
 from recipients.bulk.copytext import COLUMNS, parse_time
 from recipients.models import Status
@@ -75,9 +74,9 @@ def _rows(request: AccountRequest, snapshot: Snapshot) -> dict[str, Any]:
         return context
     try:
         found = contents(snapshot, actor=request.actor, search=search, skip=skip, limit=PAGE_SIZE + 1)
+    except (Forbidden, NotFound):
+        raise
     except Refusal as refusal:
-        if concerns_the_door(refusal):
-            raise
         return {**context, "problem": say(refusal)}
     names = [attribute.name for attribute in found.manifest.attributes]
     return {

@@ -12,13 +12,12 @@ from backups.access import get_snapshot
 from backups.actions.restore import MODES, plan_restore
 from backups.forms import RestoreForm
 from backups.models import Restore, Snapshot
-from backups.views.told import concerns_the_door
 from backupsvc.accounts.access import Permission
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from backupsvc.errors import Refusal
-from backupsvc.wording import say
 from recipients.models import Mode
+from recipients.views.told import told_on
 
 LINES: dict[str, str | Promise] = {
     Mode.REFORM_AND_ADD: _("Updates recipients that are already in the list, adds those that are missing."),
@@ -57,11 +56,7 @@ def _check(snapshot: Snapshot) -> None:
 
 
 def _planned(form: RestoreForm, request: AccountRequest, snapshot: Snapshot) -> Restore | None:
-    try:
+    with told_on(form, {"group.name_": "new_name"}):
         planned, _job = plan_restore(snapshot, actor=request.actor, **form.wish())
-    except Refusal as refusal:
-        if concerns_the_door(refusal):
-            raise
-        form.add_error("new_name" if refusal.code.startswith("group.name_") else None, say(refusal))
-        return None
-    return planned
+        return planned
+    return None

@@ -27,7 +27,7 @@ from backups import storage
 from backups.archive import ArchiveWriter, GroupHead, ManifestHead, verify
 from backups.archive.manifest import AccountHead
 from backups.storage import StorageRefused
-from backupsvc.errors import NotFound, Refusal
+from backupsvc.errors import Refusal
 
 KEY = "12/345/2026/6-abc.zip"
 CONTENT = b"what a backup holds" * 1000
@@ -109,7 +109,7 @@ def test_an_archive_is_written_and_verified_with_its_checksum() -> None:
     )
 
     def produce(file: BinaryIO) -> int:
-        with ArchiveWriter(file, head=head) as writer:
+        with ArchiveWriter(file, head=head, identity=None) as writer:
             with writer.part("recipients.tsv") as sink:
                 sink.write(b"1\n2\n")
             return writer.finish().recipients
@@ -123,7 +123,7 @@ def test_an_archive_is_written_and_verified_with_its_checksum() -> None:
 @pytest.mark.usefixtures("anywhere")
 def test_a_missing_file_is_not_found() -> None:
     for ask in (storage.open, storage.size):
-        with pytest.raises(NotFound) as refused:
+        with pytest.raises(storage.ArchiveMissing) as refused:
             ask(KEY)
         assert refused.value.code == "archive.missing"
     assert not storage.exists(KEY)

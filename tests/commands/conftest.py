@@ -31,7 +31,7 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(db: None, archives: Path, uploads: Path) -> Run:
+def run(db: None, archives: Path, uploads: Path, anchors_dir: Path) -> Run:
     def run_command(*words: object) -> Done:
         out, err, code = io.StringIO(), io.StringIO(), 0
         try:

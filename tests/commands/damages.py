@@ -19,15 +19,18 @@ from django.utils import timezone
 
 from backups.actions.purge import purge_due
 from backups.actions.snapshots import request_snapshot
-from backups.models import PurgeEntry, Restore, Snapshot
+from backups.models import AccountKey, ArchiveKey, PurgeEntry, PurgeGuard, Restore, Snapshot
+from backupsvc.accounts import audit
+from backupsvc.accounts.actions.sealing import seal_log
 from backupsvc.accounts.actor import operator
-from backupsvc.accounts.models import Account, AuditEntry, Member
+from backupsvc.accounts.models import Account, AuditEntry, AuditSeal, Member
 from backupsvc.jobs.models import Job, JobWait, Queue
 from backupsvc.jobs.queue import enqueue
 from backupsvc.jobs.runner import drain
 from recipients.actions.blocklist import block
-from recipients.actions.imports import _digest
+from recipients.addresses import digest_of
 from recipients.models import (
+    Activity,
     BlocklistEntry,
     Change,
     Group,
@@ -36,6 +39,7 @@ from recipients.models import (
     RejectedRow,
 )
 from tests.fixtures.lists import Lists
+from tests.fixtures.unguarded import lift, unguarded
 
 
 @dataclass
@@ -70,6 +74,16 @@ def past(**age: float) -> datetime:
 def age_file(path: Path, *, hours: float) -> None:
     moment = (timezone.now() - timedelta(hours=hours)).timestamp()
     os.utime(path, (moment, moment))
+
+
+def leave_rows_of_no_list(world: World) -> str:
+    Recipient.objects.filter(group=world.news).update(group_id=10**6)
+    return f"list {10**6}"
+
+
+def leave_activities_of_nobody(world: World) -> str:
+    Activity.objects.create(recipient_id=10**6, kind="opened")
+    return "activities"
 
 
 def lose_a_backup(world: World) -> str:
@@ -248,9 +262,60 @@ def purge_what_is_there(world: World) -> str:
     return f"ledger entry {entry.pk}"
 
 
+def _purge(world: World) -> PurgeEntry:
+    Snapshot.objects.filter(pk=world.snapshot.pk).update(expires_at=past(days=2))
+    purge_due(actor=operator())
+    return PurgeEntry.objects.get()
+
+
+def keep_the_key_of_what_was_purged(world: World) -> str:
+    key = ArchiveKey.objects.get(archive=world.snapshot.archive)
+    _purge(world)
+    assert not ArchiveKey.objects.filter(pk=key.pk).exists()
+    key.save(force_insert=True)
+    return f"key {key.pk}"
+
+
+def seal_with_a_lost_key(world: World) -> str:
+    AccountKey.objects.update(instance_key_id="age1lost")
+    return f"account {world.news.account.slug}"
+
+
+def hold_the_purge(world: World) -> str:
+    _purge(world)
+    PurgeGuard.objects.update(held_code="purge.too_many", held_params={"due": 99, "foreseen": 1})
+    return "the purge"
+
+
+def rewrite_the_ledger(world: World) -> str:
+    entry = _purge(world)
+    PurgeEntry.objects.update(sha256="0" * 64)
+    return f"ledger entry {entry.pk}"
+
+
+def tear_a_line_out_of_the_ledger(world: World) -> str:
+    _purge(world).delete()
+    return f"backup {world.snapshot.pk}"
+
+
+def fail_to_remove_a_file(world: World) -> str:
+    entry = _purge(world)
+    PurgeEntry.objects.update(unlinked_at=None, purged_at=past(days=1, hours=1), expired_at=past(days=3))
+    return f"ledger entry {entry.pk}"
+
+
+def bring_a_purged_file_back(world: World) -> str:
+    content = world.file.read_bytes()
+    entry = _purge(world)
+    world.file.parent.mkdir(parents=True, exist_ok=True)
+    world.file.write_bytes(content)
+    PurgeEntry.objects.update(unlinked_at=timezone.now())
+    return f"ledger entry {entry.pk}"
+
+
 def leave_staged_rows(world: World) -> str:
     change = world.lists.preview("email\ngerd@x.com\n", into=world.news)
-    Change.objects.filter(pk=change.pk).update(state="cancelled", ended_at=past(minutes=11))
+    Change.objects.filter(pk=change.pk).update(state="cancelled", ended_at=past(days=2))
     return f"change {change.pk}"
 
 
@@ -285,13 +350,45 @@ def leave_an_upload_of_nobody(world: World) -> str:
     return "upload 1/nobody"
 
 
+def _lose_entry(entry: AuditEntry) -> None:
+    with unguarded():
+        AuditSeal._base_manager.filter(entry=entry).delete()
+        AuditEntry._base_manager.filter(pk=entry.pk).delete()
+
+
+def change_a_log_entry(world: World) -> str:
+    entry = AuditEntry.objects.latest("pk")
+    with unguarded():
+        AuditEntry._base_manager.filter(pk=entry.pk).update(user_label="Somebody else")
+    return f"log entry {entry.pk}"
+
+
+def cut_off_the_end_of_the_log(world: World) -> str:
+    seal_log()
+    entry = AuditEntry.objects.latest("pk")
+    _lose_entry(entry)
+    return f"log, place {AuditSeal.objects.latest('position').position}"
+
+
+def let_the_log_be_changed(world: World) -> str:
+    lift()
+    return "log"
+
+
+def forget_to_seal_the_log(world: World) -> str:
+    seal_log()
+    with audit.dated_back(timedelta(days=2)):
+        audit.record("account.created", account=world.other, actor=operator())
+    return "log"
+
+
 def lose_the_entry_of_a_change(world: World) -> str:
-    AuditEntry._base_manager.filter(event="import.done", data__change=world.loaded.pk).delete()
+    _lose_entry(AuditEntry.objects.get(event="import.done", data__change=world.loaded.pk))
     return f"change {world.loaded.pk}"
 
 
 def lose_the_entry_of_a_backup(world: World) -> str:
-    AuditEntry._base_manager.filter(event="backup.made", data__snapshot=world.snapshot.pk).delete()
+    _lose_entry(AuditEntry.objects.get(event="backup.made", data__snapshot=world.snapshot.pk))
     return f"backup {world.snapshot.pk}"
 
 
@@ -323,7 +420,7 @@ def show_a_deleted_list(world: World) -> str:
 
 def _erase(world: World, key: str) -> None:
     entry = block(world.news.account, actor=world.lists.actor, pattern=key)
-    digest = _digest(world.news.account.digest_key, key)
+    digest = digest_of(key, digest_key=bytes.fromhex(world.news.account.digest_key))
     BlocklistEntry.objects.filter(pk=entry.pk).update(kind="erased", pattern=digest)
 
 
@@ -355,6 +452,7 @@ DAMAGES: list[tuple[str, Callable[[World], str]]] = [
     ("I2", missize_a_backup),
     ("I2", swap_two_files),
     ("I2", mark_a_backup_damaged),
+    ("I2", seal_with_a_lost_key),
     ("I3", leave_an_orphan),
     ("I4", touch_rows_of_a_cancelled_change),
     ("I5", ignore_a_job),
@@ -371,18 +469,30 @@ DAMAGES: list[tuple[str, Callable[[World], str]]] = [
     ("I6", plan_the_same_twice),
     ("I7", lose_a_row_in_the_counting),
     ("I8", move_a_recipient),
+    ("I8", leave_rows_of_no_list),
+    ("I8", leave_activities_of_nobody),
     ("I8", move_a_backup),
     ("I8", point_to_a_foreign_file),
     ("I8", restore_from_a_foreign_backup),
     ("I9", forget_to_purge),
     ("I9", purge_too_early),
     ("I9", purge_what_is_there),
+    ("I9", keep_the_key_of_what_was_purged),
+    ("I9", hold_the_purge),
+    ("I9", rewrite_the_ledger),
+    ("I9", tear_a_line_out_of_the_ledger),
+    ("I9", fail_to_remove_a_file),
+    ("I9", bring_a_purged_file_back),
     ("I10", leave_staged_rows),
     ("I10", leave_a_draft),
     ("I10", leave_rejected_rows),
     ("I10", leave_half_an_upload),
     ("I10", leave_the_upload_of_an_import),
     ("I10", leave_an_upload_of_nobody),
+    ("I11", change_a_log_entry),
+    ("I11", cut_off_the_end_of_the_log),
+    ("I11", let_the_log_be_changed),
+    ("I11", forget_to_seal_the_log),
     ("I11", lose_the_entry_of_a_change),
     ("I11", lose_the_entry_of_a_backup),
     ("I12", hide_a_list),

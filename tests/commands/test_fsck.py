@@ -17,10 +17,10 @@ from backupsvc.jobs.models import Job, Queue
 from backupsvc.jobs.queue import enqueue
 from backupsvc.jobs.runner import drain
 from recipients.actions.deletion import delete_group
+from recipients.bulk.engine import engine
 from recipients.models import (
     Change,
     Recipient,
-    StagedRow,
 )
 from tests.commands.conftest import Run
 from tests.commands.damages import DAMAGES, World, flip_a_bit, past
@@ -37,7 +37,7 @@ def world(lists: Lists, other_account: Account, stranger: object, archives: Path
     restored = lists.restore(snapshot)
     cancelled = lists.preview("email\ndora@x.com\n", into=news)
     Change.objects.filter(pk=cancelled.pk).update(state="cancelled", ended_at=timezone.now())
-    StagedRow.objects.filter(change_id=cancelled.pk).delete()
+    engine().clear(cancelled.pk)
     gone = lists.group("email\nemil@x.com\n", name="Gone")
     deletion = delete_group(gone, actor=operator())
     for kind, subject in (("delete_group", deletion.pk), ("purge_group", gone.pk)):

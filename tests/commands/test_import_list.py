@@ -15,6 +15,7 @@ from backups import storage
 from backups.models import Snapshot
 from backupsvc.accounts.models import Account, AuditEntry
 from backupsvc.jobs.models import Job
+from recipients.actions.attributes import create_attribute
 from recipients.models import (
     Attribute,
     Change,
@@ -23,11 +24,12 @@ from recipients.models import (
     Import,
     Recipient,
     RejectedRow,
-    StagedRow,
 )
 from tests.commands.conftest import Run
-from tests.fixtures.lists import Lists, table
+from tests.fixtures.lists import Lists, staged_rows, table
 
+# Uploads go when what ends their change has been committed.
+pytestmark = pytest.mark.django_db(transaction=True)
 CsvFile = Callable[[str], Path]
 PEOPLE = "email,First name,age\nanna@x.com,Änna,3\nbob@x.com,Bob,\nBob@x.com,Bobby,7\nbad,x,1\n"
 INTO_NEWS = ("--account", "acme", "--group", "News")
@@ -43,7 +45,7 @@ def nothing_is_left_of_it(uploads: Path) -> bool:
     """Whether there are no staged or rejected rows and no uploads, and no change is open."""
     ended = {ChangeState.CANCELLED, ChangeState.FAILED, ChangeState.DONE}
     return (
-        not StagedRow.objects.exists()
+        staged_rows() == 0
         and not RejectedRow.objects.exists()
         and not [path for path in uploads.rglob("*") if path.is_file()]
         and {change.state for change in Change.objects.all()} <= ended
@@ -303,3 +305,44 @@ def test_people_get_a_table_and_the_first_rejected_rows(
     assert "backup               none" in done.out
     assert "An e-mail address needs an @." in done.err
     assert "… and 6 more." in done.err
+
+
+AMBIGUOUS = "email,Born,Points\nanna@x.com,03/04/1984,1.234\nbob@x.com,05/06/1990,2.500\n"
+
+
+def with_fields(lists: Lists) -> Group:
+    group = lists.group("email\nzoe@x.com\n")
+    create_attribute(lists.account, actor=lists.actor, name="Born", type="date")
+    create_attribute(lists.account, actor=lists.actor, name="Points", type="number")
+    return group
+
+
+def test_dates_and_numbers_that_could_be_either_are_refused_until_they_are_told(
+    run: Run, lists: Lists, csv_file: CsvFile, uploads: Path
+) -> None:
+    group = with_fields(lists)
+    file = csv_file(AMBIGUOUS)
+    done = run("import_list", file, *AS_ACTIVE, "--wait", "--json")
+    assert (done.code, done.json["error"]["code"]) == (1, "import.dates_unclear")
+    assert "03/04/1984" in done.err
+    done = run("import_list", file, *AS_ACTIVE, "--dates", "month-first", "--wait", "--json")
+    assert (done.code, done.json["error"]["code"]) == (1, "import.numbers_unclear")
+    assert nothing_is_left_of_it(uploads)
+
+    told = ("--dates", "month-first", "--decimal", "comma")
+    done = run("import_list", file, *AS_ACTIVE, *told, "--wait", "--json")
+    assert (done.code, counts(done.json)) == (0, [2, 2, 0, 0, 0, 0, 0])
+    assert table(group)["anna@x.com"]["attributes"] == {"Born": "1984-03-04", "Points": "1234"}
+
+
+def test_what_looks_wrong_is_told_on_stderr_as_the_wizard_tells_it(
+    run: Run, lists: Lists, csv_file: CsvFile
+) -> None:
+    lists.group("email\nzoe@x.com\n")
+    file = csv_file("email\nAnn <ann@gmial.com>\nbad\nworse\nworst\n")
+    done = run("import_list", file, *AS_ACTIVE, "--dry-run", "--json")
+    assert done.json["state"] == "preview"
+    assert "doubts" not in done.json
+    assert "Look at this: 3 of 4 rows cannot be used." in done.err
+    assert "Note: Addresses that look misspelled: 1 (gmial.com → gmail.com (1))." in done.err
+    assert "“Ann <ann@gmial.com>” → ann@gmial.com" in done.err

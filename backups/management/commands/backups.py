@@ -10,9 +10,11 @@ from django.core.management.base import CommandError
 from backups.access import find_snapshot
 from backups.actions.compare import compare
 from backups.actions.downloads import download
+from backups.actions.keys import reveal_key
 from backups.actions.purge import delete_snapshot, purge_due, sweep_orphans
 from backups.actions.restore import MODES, plan_restore
-from backups.actions.snapshots import pin, request_snapshot, verify_snapshot
+from backups.actions.snapshots import pin, request_snapshot
+from backups.actions.verification import verify_snapshot
 from backups.models import Snapshot, SnapshotState
 from backups.selectors import Filters, snapshot_json, visible
 from backupsvc.accounts.access import Permission, accounts_of, get_account
@@ -36,6 +38,7 @@ VERBS = {
     "restore": "bring a backup back",
     "compare": "count what differs from another backup, or from the list as it is now",
     "verify": "read backups back and compare every checksum",
+    "key": "print a backup's key, to read its file with age, unzip and zstd",
     "pin": "keep a backup until it is let go",
     "delete": "delete a backup",
     "purge": "remove what is due, and files that belong to no backup",
@@ -54,7 +57,7 @@ class Command(OperatorCommand):
         for verb in of.values():
             # Given before or after the verb; what is not given after it must not undo what was before.
             _add_scope(verb, default=SUPPRESS)
-        for name in ("show", "download", "restore", "compare", "pin", "delete"):
+        for name in ("show", "download", "restore", "compare", "key", "pin", "delete"):
             of[name].add_argument("id", metavar="ID", help="the backup's number")
         for name in ("make", "restore"):
             of[name].add_argument("--wait", action="store_true", help="return when it has ended")
@@ -67,6 +70,9 @@ class Command(OperatorCommand):
         of["verify"].add_argument("ids", metavar="ID", nargs="*", help="the backups' numbers")
         of["verify"].add_argument("--all", action="store_true", help="all that are complete")
         of["pin"].add_argument("--off", action="store_true", help="let it go")
+        of["purge"].add_argument(
+            "--go-on", action="store_true", help="the clock and the number of what is due were checked: go on"
+        )
 
     def act(self, options: dict[str, Any]) -> bool:
         """Find the account, then do what the verb says."""
@@ -170,6 +176,14 @@ class Command(OperatorCommand):
             self.tell(f"{document['id']}: {document['error']['message']}")
         return not bad
 
+    def verb_key(self, options: dict[str, Any]) -> bool:
+        """For the day on which there is only the file; on record."""
+        snapshot = self._snapshot(options["id"], permission=Permission.EXPORT)
+        text = reveal_key(snapshot, actor=self.actor)
+        document = {"id": str(snapshot.pk), "file": snapshot.archive, "key": text.splitlines()[-1]}
+        self.answer(document, people=text.rstrip())
+        return True
+
     def verb_pin(self, options: dict[str, Any]) -> bool:
         """Kept for good, or let go."""
         snapshot = self._snapshot(options["id"], permission=Permission.RESTORE)
@@ -181,9 +195,9 @@ class Command(OperatorCommand):
         delete_snapshot(snapshot, actor=self.actor)
         return self._show(Snapshot.objects.select_related("group").get(pk=snapshot.pk))
 
-    def verb_purge(self, _options: dict[str, Any]) -> bool:
+    def verb_purge(self, options: dict[str, Any]) -> bool:
         """What the scheduler does every hour; files without a backup belong to no account."""
-        purged = purge_due(actor=self.actor, account=self.account)
+        purged = purge_due(actor=self.actor, account=self.account, go_on=options["go_on"])
         orphans = 0 if self.account else sweep_orphans()
         people = f"{purged} backups were removed for good, and {orphans} files that belonged to none."
         self.answer({"purged": purged, "orphans": orphans}, people=people)

@@ -8,10 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from backups.management.demo.story import Story
+from backups.management.demo.story import FOUNDED, Story
 from backupsvc.accounts import audit
 from backupsvc.accounts.actions.accounts import create_account
 from backupsvc.accounts.actions.members import find_or_create_user
+from backupsvc.accounts.actions.sealing import seal_log
 from backupsvc.accounts.actions.users import change_profile
 from backupsvc.accounts.actor import operator
 from backupsvc.accounts.management.operator_command import OperatorCommand, table
@@ -39,8 +40,10 @@ class Command(OperatorCommand):
             # A site with an address of its own may be open to the world.
             password = secrets.token_urlsafe(9) if settings.SITE_IS_SECURE else PASSWORD
             self.tell("Making the demo account …")
-            account, cast = _cast(password)
+            with audit.dated_back(FOUNDED):
+                account, cast = _cast(password)
             Story(account, cast=cast, now=timezone.now()).tell()
+            seal_log()
         self.put(_who_can_sign_in(password))
         return True
 

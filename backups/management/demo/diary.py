@@ -17,7 +17,8 @@ from backups.actions.snapshots import request_snapshot
 from backups.management.demo.people import Person, list_file
 from backups.models import Snapshot
 from backupsvc.accounts.actor import Actor
-from backupsvc.accounts.models import Account, AuditEntry
+from backupsvc.accounts.audit import dated_back
+from backupsvc.accounts.models import Account
 from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import drain
 from backupsvc.jobs.selectors import job_of
@@ -32,7 +33,6 @@ TIMES: dict[type[Model], tuple[str, ...]] = {
     Change: ("created_at", "confirmed_at", "ended_at"),
     Snapshot: ("created_at", "completed_at", "expires_at"),
     Job: ("created_at", "due_at", "started_at", "ended_at", "rung_at"),
-    AuditEntry: ("at",),
 }
 
 
@@ -44,22 +44,22 @@ class Diary:
 
     @contextmanager
     def day(self, ago: timedelta) -> Iterator[None]:
-        """What is done inside is dated back by `ago` afterwards."""
+        """What is done inside is dated back by `ago`: the log at once, since it never changes, rows after."""
         began = timezone.now()
         models: list[type[Model]] = [*TIMES, Group]
         newest = {model: self._newest(model) for model in models}
-        yield
+        with dated_back(ago):
+            yield
         self._date_back(ago, newest=newest, began=began)
 
     def date_back(self, ago: timedelta) -> None:
-        """All that has been done so far, and the account itself, are that old."""
+        """All rows that there are so far, and the account itself, are that old."""
         models: list[type[Model]] = [*TIMES, Group]
         self._date_back(ago, newest=dict.fromkeys(models, 0), began=self.account.created_at)
         Account.objects.filter(pk=self.account.pk).update(created_at=F("created_at") - ago)
 
     def _date_back(self, ago: timedelta, *, newest: dict[type[Model], int], began: datetime) -> None:
         for model, names in TIMES.items():
-            # The log's own manager refuses to change entries, and rightly: nobody but a demo may.
             rows = model._base_manager.filter(account=self.account, pk__gt=newest[model])
             rows.update(**{name: F(name) - ago for name in names})
         groups = Group.objects.filter(account=self.account)

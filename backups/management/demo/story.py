@@ -22,6 +22,8 @@ from recipients.models import Activity, Group, Mode, Recipient
 FIELDS = {"First name": "text", "Last name": "text", "City": "text", "Gender": "gender", "Birthday": "date",
           "Orders": "number"}  # fmt: skip
 KINDS = (Activity.Kind.OPENED, Activity.Kind.OPENED, Activity.Kind.OPENED, Activity.Kind.CLICKED)
+# So long ago the account was made.
+FOUNDED = timedelta(days=26)
 LETTERS = ("Spring letter", "New in the shop", "Invitation", "Your order")
 
 
@@ -44,7 +46,7 @@ class Story:
 
     def tell(self) -> None:
         """All of it."""
-        self.diary.date_back(ago(self.now, days=26))
+        self.diary.date_back(FOUNDED)
         self._beginning()
         self._lists_come_and_go()
         self._a_mistake_is_mended()

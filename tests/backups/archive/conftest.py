@@ -13,6 +13,7 @@ from backups.archive import (
     AttributeHead,
     GroupHead,
     ManifestHead,
+    new_identity,
 )
 from recipients.bulk.copytext import encode_row
 
@@ -84,12 +85,12 @@ def table() -> list[Row]:
 
 
 @pytest.fixture(scope="session")
-def archive_of(head: ManifestHead) -> Callable[[Iterable[bytes]], bytes]:
-    """The bytes of an archive with these lines."""
+def archive_of(head: ManifestHead) -> Callable[..., bytes]:
+    """The bytes of an archive with these lines, encrypted when there is an identity."""
 
-    def build(lines: Iterable[bytes]) -> bytes:
+    def build(lines: Iterable[bytes], *, identity: str | None = None) -> bytes:
         file = io.BytesIO()
-        with ArchiveWriter(file, head=head) as writer:
+        with ArchiveWriter(file, head=head, identity=identity) as writer:
             with writer.part("recipients.tsv") as sink:
                 for line in lines:
                     sink.write(line)
@@ -100,8 +101,19 @@ def archive_of(head: ManifestHead) -> Callable[[Iterable[bytes]], bytes]:
 
 
 @pytest.fixture(scope="session")
-def archive(archive_of: Callable[[Iterable[bytes]], bytes], table: list[Row]) -> bytes:
+def archive(archive_of: Callable[..., bytes], table: list[Row]) -> bytes:
+    """Of the version that is not encrypted: what is inside can be changed by hand."""
     return archive_of(map(encode_row, table))
+
+
+@pytest.fixture(scope="session")
+def identity() -> str:
+    return new_identity()
+
+
+@pytest.fixture(scope="session")
+def encrypted(archive_of: Callable[..., bytes], table: list[Row], identity: str) -> bytes:
+    return archive_of(map(encode_row, table), identity=identity)
 
 
 @pytest.fixture(scope="session")

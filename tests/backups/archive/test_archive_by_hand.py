@@ -16,15 +16,18 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 import zstandard
+from pyrage import x25519
 
 from backups.archive import AccountHead, AttributeHead, GroupHead, Manifest, Part, manifest
+from backups.keys import key_file
 from recipients.bulk.copytext import COLUMNS, encode_row
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs/archive-format.md").read_text(encoding="utf-8")
-MISSING_TOOLS = [tool for tool in ("bash", "unzip", "zstd", "sha256sum") if shutil.which(tool) is None]
+MISSING_TOOLS = [tool for tool in ("bash", "age", "unzip", "zstd", "sha256sum") if shutil.which(tool) is None]
 
 Row = list[str | None]
 
@@ -42,9 +45,10 @@ def table_of(heading: str) -> dict[str, str]:
 
 @pytest.mark.skipif(bool(MISSING_TOOLS), reason=f"LEFT OUT: {MISSING_TOOLS} not here")
 def test_the_shell_lines_of_the_document_read_an_archive(
-    archive: bytes, plain: bytes, table: list[Row], tmp_path: Path
+    encrypted: bytes, identity: str, plain: bytes, table: list[Row], tmp_path: Path
 ) -> None:
-    (tmp_path / "backup.zip").write_bytes(archive)
+    (tmp_path / "backup.zip").write_bytes(encrypted)
+    (tmp_path / "backup.key").write_text(key_file(identity, purpose="archive 1/2/2026/3-é.zip"))
     blocks = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
     assert len(blocks) == 4
     shown = [
@@ -53,7 +57,7 @@ def test_the_shell_lines_of_the_document_read_an_archive(
         ).stdout.decode()
         for block in blocks
     ]
-    assert "recipients.tsv.zst" in shown[0]
+    assert "recipients.tsv.zst.age" in shown[0]
     assert (tmp_path / "recipients.tsv").read_bytes() == plain
     part = json.loads(shown[0][shown[0].index("{\n") :])["parts"][0]
     assert "No errors detected" in shown[2]
@@ -62,19 +66,20 @@ def test_the_shell_lines_of_the_document_read_an_archive(
 
 
 @pytest.mark.skipif(bool(MISSING_TOOLS), reason=f"LEFT OUT: {MISSING_TOOLS} not here")
-def test_unzip_takes_no_cut_file_for_a_whole_one(archive: bytes, tmp_path: Path) -> None:
-    for length in range(0, len(archive), 97):
-        (tmp_path / "cut.zip").write_bytes(archive[:length])
+def test_unzip_takes_no_cut_file_for_a_whole_one(encrypted: bytes, tmp_path: Path) -> None:
+    for length in range(0, len(encrypted), 97):
+        (tmp_path / "cut.zip").write_bytes(encrypted[:length])
         done = subprocess.run(["unzip", "-tq", "cut.zip"], cwd=tmp_path, check=False, capture_output=True)
         assert done.returncode != 0
 
 
-def test_two_public_libraries_read_an_archive(archive: bytes, plain: bytes) -> None:
-    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+def test_three_public_libraries_read_an_archive(encrypted: bytes, identity: str, plain: bytes) -> None:
+    key = x25519.Identity.from_str(identity)
+    with zipfile.ZipFile(io.BytesIO(encrypted)) as file:
         assert file.testzip() is None
         assert {info.compress_type for info in file.infolist()} == {zipfile.ZIP_STORED}
-        frame = file.read("recipients.tsv.zst")
-        part = json.loads(file.read("manifest.json"))["parts"][0]
+        frame = pyrage.decrypt(file.read("recipients.tsv.zst.age"), [key])
+        part = json.loads(pyrage.decrypt(file.read("manifest.json.age"), [key]))["parts"][0]
     parameters = zstandard.get_frame_parameters(frame)
     assert parameters.has_checksum
     assert parameters.window_size <= 8 * 1024 * 1024
@@ -116,4 +121,4 @@ def test_the_code_of_the_format_stands_on_nothing_that_comes_and_goes() -> None:
                 imported.add(node.module or "")
     foreign = {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
     ours = {name for name in foreign if name.startswith("backups.archive.")}
-    assert foreign - ours == {"zstandard", "backupsvc.errors", "recipients.bulk.copytext"}
+    assert foreign - ours == {"pyrage", "zstandard", "backupsvc.errors", "recipients.bulk.copytext"}

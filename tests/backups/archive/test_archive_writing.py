@@ -38,7 +38,7 @@ class FullDisk(io.BytesIO):
 
 
 def write(file: io.BytesIO, *, head: ManifestHead, lines: Iterable[bytes]) -> None:
-    with ArchiveWriter(file, head=head) as writer:
+    with ArchiveWriter(file, head=head, identity=None) as writer:
         with writer.part("recipients.tsv") as sink:
             for line in lines:
                 sink.write(line)
@@ -82,7 +82,7 @@ def test_the_manifest_is_json_that_a_person_can_read(members: dict[str, bytes]) 
 
 def test_finish_returns_the_manifest_that_a_reader_finds(head: ManifestHead) -> None:
     file = io.BytesIO()
-    with ArchiveWriter(file, head=head) as writer:
+    with ArchiveWriter(file, head=head, identity=None) as writer:
         with writer.part("recipients.tsv") as sink:
             sink.write(b"1\n")
         manifest = writer.finish()
@@ -105,7 +105,7 @@ def test_the_same_state_gives_the_same_bytes(
 
 def test_an_archive_may_have_several_parts(head: ManifestHead) -> None:
     file = io.BytesIO()
-    with ArchiveWriter(file, head=head) as writer:
+    with ArchiveWriter(file, head=head, identity=None) as writer:
         for name, content in {"recipients.tsv": b"1\n2\n", "more.tsv": b"3\n"}.items():
             with writer.part(name) as sink:
                 sink.write(content)
@@ -125,13 +125,13 @@ def test_a_row_without_its_end_is_refused_and_completes_nothing(head: ManifestHe
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "A.tsv", ".x", "x" * 101, "a\n", "è"])
 def test_a_part_cannot_have_a_name_that_is_a_path(head: ManifestHead, name: str) -> None:
-    with ArchiveWriter(io.BytesIO(), head=head) as writer:  # noqa: SIM117
+    with ArchiveWriter(io.BytesIO(), head=head, identity=None) as writer:  # noqa: SIM117
         with pytest.raises(ValueError, match="not a name"), writer.part(name):
             pass
 
 
 def test_two_parts_cannot_have_one_name(head: ManifestHead) -> None:
-    with ArchiveWriter(io.BytesIO(), head=head) as writer:
+    with ArchiveWriter(io.BytesIO(), head=head, identity=None) as writer:
         with writer.part("recipients.tsv"):
             pass
         with pytest.raises(ValueError, match="a second part"), writer.part("recipients.tsv"):
@@ -140,7 +140,10 @@ def test_two_parts_cannot_have_one_name(head: ManifestHead) -> None:
 
 def test_an_archive_without_a_part_cannot_be_finished(head: ManifestHead) -> None:
     file = io.BytesIO()
-    with pytest.raises(ValueError, match="without a part"), ArchiveWriter(file, head=head) as writer:
+    with (
+        pytest.raises(ValueError, match="without a part"),
+        ArchiveWriter(file, head=head, identity=None) as writer,
+    ):
         writer.finish()
     assert_incomplete(file.getvalue())
 
@@ -156,7 +159,7 @@ def assert_incomplete(data: bytes) -> None:
 @pytest.mark.parametrize("lines", [0, 1, 40_000])
 def test_leaving_without_finish_leaves_nothing_that_looks_complete(head: ManifestHead, lines: int) -> None:
     file = io.BytesIO()
-    with ArchiveWriter(file, head=head) as writer, writer.part("recipients.tsv") as sink:
+    with ArchiveWriter(file, head=head, identity=None) as writer, writer.part("recipients.tsv") as sink:
         for number in range(lines):
             sink.write(b"%d\tanna@example.com\n" % number)
     del writer, sink
@@ -169,7 +172,7 @@ def test_an_error_while_rows_are_written_leaves_nothing_that_looks_complete(head
 
     file = io.BytesIO()
     with pytest.raises(DatabaseGone):  # noqa: PT012, SIM117
-        with ArchiveWriter(file, head=head) as writer:
+        with ArchiveWriter(file, head=head, identity=None) as writer:
             with writer.part("recipients.tsv") as sink:
                 sink.write(b"1\n" * 1_000_000)
                 raise DatabaseGone
@@ -203,7 +206,7 @@ def test_memory_does_not_grow_with_the_list(head: ManifestHead, tmp_path: Path) 
     line = encode_row(["anna@example.com"] * 10)
     with (tmp_path / "a.zip").open("w+b") as file:
         tracemalloc.start()
-        with ArchiveWriter(file, head=head) as writer:
+        with ArchiveWriter(file, head=head, identity=None) as writer:
             with writer.part("recipients.tsv") as sink:
                 for _ in range(200_000):
                     sink.write(line)

@@ -356,7 +356,7 @@ def test_the_ledger_and_the_backups_are_read_by_operators(
 ) -> None:
     operator_user = User.objects.create_superuser("root@example.com", "correct horse")
     client = client_of(operator_user)
-    for name in ("snapshot", "restore", "purgeentry"):
+    for name in ("snapshot", "restore", "purgeentry", "purgeguard"):
         assert client.get(f"/admin/backups/{name}/").status_code == 200
         assert client.get(f"/admin/backups/{name}/add/").status_code == 403
     assert client.get(f"/admin/backups/snapshot/{backup.pk}/change/").status_code == 200

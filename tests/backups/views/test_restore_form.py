@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+from zoneinfo import ZoneInfo
+
 import pytest
 from django.http import HttpResponse
+from django.utils import timezone
 
 from backups.models import Restore, Snapshot, SnapshotState
 from backups.views import restoring
@@ -46,6 +50,11 @@ def test_a_restore_goes_back_into_its_list_by_default_and_shows_a_preview_first(
     assert news.recipients.get(key="bob@example.com").attributes["First name"] == "Robert"
 
 
+def day_of(backup: Snapshot) -> date:
+    """The day where the account is, which is not always that of UTC."""
+    return timezone.localdate(backup.created_at, ZoneInfo(backup.account.time_zone))
+
+
 def test_the_form_promises_what_a_restore_does(backup: Snapshot, olivia: User, client_of: ClientOf) -> None:
     html = client_of(olivia).get(path_of(backup)).text
     for said in (
@@ -55,7 +64,7 @@ def test_the_form_promises_what_a_restore_does(backup: Snapshot, olivia: User, c
         "stays unsubscribed",
         "can be undone",
         "Nothing is written before you confirm it",
-        f"News (backup of {backup.created_at:%Y-%m-%d})",
+        f"News (backup of {day_of(backup)})",
     ):
         assert said in html
     assert not Restore.objects.exists()
@@ -132,4 +141,4 @@ def test_the_longest_name_still_has_room_for_the_day(
 ) -> None:
     Snapshot.objects.filter(pk=backup.pk).update(group_name="w" * 255)
     html = client_of(olivia).get(path_of(backup)).text
-    assert f"www (backup of {backup.created_at:%Y-%m-%d})" in html
+    assert f"www (backup of {day_of(backup)})" in html
