@@ -18,7 +18,13 @@ from backupsvc.celery import app
 from tests import services
 
 # The cast of users (Olivia, Adam, Edith, Victor, Sam, Stranger) and their accounts.
-pytest_plugins = ["tests.fixtures.cast", "tests.fixtures.lists"]
+pytest_plugins = [
+    "tests.fixtures.cast",
+    "tests.fixtures.disks",
+    "tests.fixtures.lists",
+    "tests.fixtures.unguarded",
+    "tests.fixtures.wizard",
+]
 
 LEFT_OUT = "LEFT OUT: "
 
@@ -59,6 +65,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how often processes were killed: a number that shrinks by itself would go unnoticed."""
+    ended = [report for reports in terminalreporter.stats.values() for report in reports]
+    properties = [
+        pair
+        for report in ended
+        if getattr(report, "when", "") == "teardown"
+        for pair in report.user_properties
+    ]
+    runs = sum(int(str(value)) for name, value in properties if name == "crash_runs")
+    if runs:
+        terminalreporter.write_line(f"{runs} runs in which a process died at a point of its work.")
+
+
 @pytest.fixture
 def archives(tmp_path: Path, settings: Settings) -> Path:
     """An empty folder of this test alone that holds the archives."""
@@ -69,6 +89,13 @@ def archives(tmp_path: Path, settings: Settings) -> Path:
 def uploads(tmp_path: Path, settings: Settings) -> Path:
     """An empty folder of this test alone that holds the uploads."""
     return _own_storage("uploads", tmp_path, settings)
+
+
+@pytest.fixture
+def anchors_dir(tmp_path: Path, settings: Settings) -> Path:
+    """An empty folder of this test alone that holds the anchors of the log."""
+    settings.AUDIT_ANCHORS_DIR = tmp_path / "audit"
+    return tmp_path / "audit"
 
 
 def _own_storage(name: str, tmp_path: Path, settings: Settings) -> Path:

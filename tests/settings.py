@@ -14,7 +14,16 @@ from pathlib import Path
 # One folder per process, so that the workers of pytest-xdist do not meet.
 TEST_DATA_DIR = Path(tempfile.mkdtemp(prefix="backupsvc-test-"))
 atexit.register(shutil.rmtree, TEST_DATA_DIR, ignore_errors=True)
-for name in ("SECRET_KEY", "SITE_URL", "CELERY_BROKER_URL", "CACHE_URL", "SNAPSHOT_STORAGE_URL", "EMAIL_URL"):
+for name in (
+    "SECRET_KEY",
+    "AUDIT_KEY",
+    "ARCHIVE_KEY",
+    "SITE_URL",
+    "CELERY_BROKER_URL",
+    "CACHE_URL",
+    "SNAPSHOT_STORAGE_URL",
+    "EMAIL_URL",
+):
     os.environ.pop(name, None)
 os.environ |= {"ENV_FILE": "", "DATA_DIR": str(TEST_DATA_DIR), "DEBUG": "0"}
 

@@ -86,7 +86,8 @@ DOORS |= {
         "change-progress": READ,
         "change-result": READ,
         "change-cancel": Door(None, EDIT),
-        "change-rejected": Door(EXPORT, None),
+        "change-retry": Door(None, EDIT),
+        "change-rejected": Door(None, EXPORT),
     }.items()
 }
 
