@@ -1,0 +1,182 @@
+"""Imports beside raw COPY: into an empty list, new rows into a filled one, and the same list again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from benchmarks import rawdata
+from benchmarks.people import addresses
+from benchmarks.scene import Scene
+from benchmarks.work import Way, Work
+from recipients.models import Group
+
+# What the same work takes at most with its backup, as a multiple of the work without.
+MOST_COST_OF_BACKUP = {False: 1.15, True: 1.05}
+BIG = 1_000_000
+LOG_POSITION = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
+
+
+class Importing:
+    """One list and the file that goes into it, made ready anew for every round."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.group: Group | None = None
+        self.turn = 0
+        self.log_bytes = 0
+        self.first_transaction = 0
+
+    def into_empty(self) -> None:
+        self.scene.empty_all()
+        self.group = self.scene.empty_group()
+        self.scene.settle()
+        self.scene.keep_filled(self.group)
+
+    def into_filled(self, *, backup: bool) -> None:
+        """Beside the list that is kept: another of the same people, without what the last round added."""
+        if self.group is not None:
+            self.scene.drop_rows(self.group)
+        self.group = self.scene.copy_of_filled(backup=backup)
+        self.scene.settle()
+
+    def into_same(self, *, backup: bool) -> None:
+        group = self.scene.filled_group()
+        group.auto_backup = backup
+        # A backup of a list that nothing has changed since the last one costs nothing: here it does.
+        group.revision += 1
+        group.save(update_fields=["auto_backup", "revision"])
+        self.group = group
+        self.turn += 1
+        self.scene.settle()
+        self.first_transaction = self.scene.number("SELECT txid_current() & 4294967295")
+
+    def run(self, path: Path) -> dict[str, float]:
+        assert self.group is not None
+        return self.scene.visitor.import_file(path, group=self.group)
+
+    def run_in_turn(self, paths: tuple[Path, Path]) -> dict[str, float]:
+        """There and back: the list alternates between two states."""
+        before = self.scene.number(LOG_POSITION)
+        seconds = self.run(paths[(self.turn - 1) % 2])
+        self.log_bytes = self.scene.number(LOG_POSITION) - before
+        return seconds
+
+    def written(self) -> dict[str, object]:
+        """What the last round wrote: row versions of recipients, and the log of the whole server."""
+        if not self.scene.is_postgres or self.group is None:
+            return {}
+        rows = self.scene.number(
+            f"SELECT count(*) FROM recipients_recipient WHERE group_id = {self.group.pk}"
+            f" AND xmin::text::bigint >= {self.first_transaction}"
+        )
+        return {"row_versions_written": rows, "log_bytes_of_the_server": self.log_bytes}
+
+
+def first(scene: Scene) -> Iterator[Work]:
+    """Into an empty list."""
+    importing = Importing(scene)
+    raw = Raw(scene, importing)
+    yield Work(
+        "First import into an empty list",
+        Way("import", lambda: importing.run(scene.file()), importing.into_empty, rows=scene.rows),
+        raw.ways(target=0.75),
+    )
+
+
+def fill(scene: Scene) -> Iterator[Work]:
+    """As many new people as there are already, without a backup and with one."""
+    importing = Importing(scene)
+    raw = Raw(scene, importing, is_filled=True)
+    path = scene.file(first=scene.rows)
+    without = Way(
+        "import", lambda: importing.run(path), partial(importing.into_filled, backup=False), rows=scene.rows
+    )
+    yield Work("Import of new rows into a filled list, no backup", without, raw.ways(target=0.65))
+    yield Work(
+        "Import of new rows into a filled list, with its backup",
+        Way(
+            "import",
+            lambda: importing.run(path),
+            partial(importing.into_filled, backup=True),
+            rows=scene.rows,
+        ),
+        [_without(without, rows=scene.rows)],
+    )
+
+
+def again(scene: Scene) -> Iterator[Work]:
+    """The list's own file again: unchanged, one row in a hundred changed, every row changed."""
+    for share, title in ((0.0, "nothing changed"), (0.01, "1 % changed"), (1.0, "all rows changed")):
+        importing = Importing(scene)
+        # Before the first turn the list is as `scene.file()` says.
+        paths = (scene.file(changed=share), scene.file())
+        ways = {
+            backup: Way(
+                "import",
+                partial(importing.run_in_turn, paths),
+                partial(importing.into_same, backup=backup),
+                rows=scene.rows,
+            )
+            for backup in (False, True)
+        }
+        raw = Raw(scene, importing).ways(target=0.8 if share < 1 else 0.45)
+        yield Work(f"Import again, {title}, no backup", ways[False], raw, notes=importing.written)
+        if share == 0.01:
+            yield Work(
+                f"Import again, {title}, with its backup",
+                ways[True],
+                [_without(ways[False], rows=scene.rows)],
+            )
+        if importing.turn % 2:
+            # Back to the file that later work expects.
+            importing.into_same(backup=False)
+            importing.run(scene.file())
+
+
+def _without(way: Way, *, rows: int) -> Way:
+    target = 1 / MOST_COST_OF_BACKUP[rows >= BIG]
+    return Way("the same without a backup", way.run, way.before, rows=rows, target=round(target, 3))
+
+
+class Raw:
+    """What the database alone takes for the rows of the last import, ready made."""
+
+    def __init__(self, scene: Scene, importing: Importing, *, is_filled: bool = False) -> None:
+        self.scene, self.importing, self.is_filled = scene, importing, is_filled
+        self.ready: dict[str, rawdata.Ready] = {}
+
+    def ways(self, *, target: float) -> list[Way]:
+        """`target` is for rows in the order of a file (on SQLite for the one way there is)."""
+        rows = addresses(self.scene.rows)
+        if not self.scene.is_postgres:
+            before = partial(self.before, "file")
+            return [Way("executemany of ready rows", self.many, before, rows=rows, target=0.7)]
+        return [
+            Way(
+                f"raw COPY, rows in {order} order",
+                partial(self.copy, order),
+                partial(self.before, order),
+                rows=rows,
+                target=target if order == "file" else None,
+            )
+            for order in ("file", "key")
+        ]
+
+    def before(self, order: str) -> None:
+        assert self.importing.group is not None
+        self.ready[order] = rawdata.ready(
+            self.scene, self.importing.group, order=order, newest_only=self.is_filled
+        )
+        if self.is_filled:
+            self.scene.fill_raw_table(self.scene.filled_group())
+        else:
+            self.scene.fresh_raw_table()
+        self.scene.settle()
+
+    def copy(self, order: str) -> dict[str, float]:
+        return rawdata.copy_in(self.ready[order])
+
+    def many(self) -> dict[str, float]:
+        return rawdata.execute_many(self.ready["file"])
