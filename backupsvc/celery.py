@@ -23,7 +23,14 @@ app.autodiscover_tasks()
 
 # A periodic task only asks the database what is due, so one that is late, lost or doubled does no
 # harm. It expires before its successor comes: after a long stop nobody works off a heap of sweeps.
-EVERY_SECONDS = {"jobs.sweep": 5, "recipients.sweep": 3600, "backups.purge": 3600, "backups.verify": 3600}
+EVERY_SECONDS = {
+    "jobs.sweep": 5,
+    "accounts.seal": 10,
+    "accounts.anchor": 3600,
+    "recipients.sweep": 3600,
+    "backups.purge": 3600,
+    "backups.verify": 3600,
+}
 app.conf.beat_schedule = {
     task: {"task": task, "schedule": float(seconds), "options": {"expire_seconds": seconds}}
     for task, seconds in EVERY_SECONDS.items()

@@ -10,6 +10,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from backups.keys import read_key_file
 from backupsvc import env
 
 
@@ -64,6 +65,54 @@ def secret_key_is_shared(app_configs: Sequence[AppConfig] | None, **_kwargs: Any
             hint=f"Put the content of {settings.DATA_DIR / 'secret_key'} into SECRET_KEY or SECRET_KEY_FILE "
             "on every machine, or people are signed out whenever another machine answers.",
             id="backupsvc.W001",
+        )
+    ]
+
+
+@register(Tags.security)
+def audit_key_is_shared(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:
+    """What one machine signs another must be able to verify."""
+    if uses_sqlite() or env.text("AUDIT_KEY"):
+        return []
+    return [
+        Warning(
+            "AUDIT_KEY, which signs the activity log, comes from a file that this machine made for itself.",
+            hint=f"Put the content of {settings.DATA_DIR / 'audit_key'} into AUDIT_KEY or AUDIT_KEY_FILE "
+            "on every machine; with one machine, silence this check.",
+            id="backupsvc.W005",
+        )
+    ]
+
+
+@register(Tags.security)
+def archive_key_is_a_key(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:
+    """What opens the backups: with a mistyped one, none could be made or read."""
+    try:
+        if settings.ARCHIVE_KEY:
+            read_key_file(settings.ARCHIVE_KEY)
+    except ValueError:
+        return [
+            Error(
+                "ARCHIVE_KEY holds something that is no age identity.",
+                hint="It wants one or more AGE-SECRET-KEY-1…, separated by commas; the first one is in use. "
+                "`manage.py keys new --skip-checks` prints one.",
+                id="backupsvc.E005",
+            )
+        ]
+    return []
+
+
+@register(Tags.security)
+def archive_key_is_shared(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:
+    """A key that one machine made for itself opens nothing on the others."""
+    if uses_sqlite() or settings.ARCHIVE_KEY:
+        return []
+    return [
+        Warning(
+            "The key that opens the backups is in a file that this machine made for itself.",
+            hint=f"With more than one machine, put the content of {settings.ARCHIVE_KEY_PATH} into "
+            "ARCHIVE_KEY or ARCHIVE_KEY_FILE on every machine. With one machine, silence this check.",
+            id="backupsvc.W006",
         )
     ]
 

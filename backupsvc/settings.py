@@ -24,6 +24,9 @@ SITE_URL = env.text("SITE_URL", f"http://127.0.0.1:{env.number('PORT', 8000)}").
 SITE_IS_SECURE = urlsplit(SITE_URL).scheme == "https"
 SECRET_KEY = env.secret("SECRET_KEY", DATA_DIR / "secret_key")
 SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
+# Signs the activity log. A key of its own: changing SECRET_KEY must not make the log look forged.
+AUDIT_KEY = env.secret("AUDIT_KEY", DATA_DIR / "audit_key")
+AUDIT_KEY_FALLBACKS = env.names("AUDIT_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS") or [
     *filter(None, dict.fromkeys((urlsplit(SITE_URL).hostname, "localhost", "127.0.0.1", "[::1]")))
 ]
@@ -187,8 +190,17 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_TIMEZONE = "UTC"
 
+# Where the chain of the log is written down outside the database (docs/operations.md).
+AUDIT_ANCHORS_DIR = env.private_folder(DATA_DIR / "audit")
+
 # For so long a deleted list's rows stay, and Undo is one click.
 UNDO_DELETION_HOURS = env.number("UNDO_DELETION_HOURS", 24)
+
+# --- Keys ---------------------------------------------------------------------------------------
+# What opens the accounts' keys, which open the archives: age identities, the first one in use. Without
+# the variable this machine makes its own and keeps it in the file.
+ARCHIVE_KEY = env.text("ARCHIVE_KEY")
+ARCHIVE_KEY_PATH = DATA_DIR / "keys/archive.key"
 
 # --- Files --------------------------------------------------------------------------------------
 UPLOAD_LIMIT_BYTES = env.number("UPLOAD_LIMIT_MB", 1024) * 1024 * 1024
@@ -202,7 +214,7 @@ STORAGES = {
 # An uploaded list goes to the disk, never to memory, and stops at the limit while it arrives.
 FILE_UPLOAD_HANDLERS = [
     "backupsvc.uploads.LimitedUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+    "backupsvc.uploads.DiskUploadHandler",
 ]
 FILE_UPLOAD_TEMP_DIR = str(env.private_folder(DATA_DIR / "uploads-tmp"))
 FILE_UPLOAD_PERMISSIONS = 0o600

@@ -72,6 +72,13 @@ TEXTS: dict[str, str | Promise] = {
         "The address holds invisible characters. Type it again instead of copying it."
     ),
     "address.invalid": _("This is not an e-mail address that mail can be sent to."),
+    "address.look_alike": _(
+        "The address holds a character that only looks like a plain one: %(character)s. Type it again "
+        "instead of copying it."
+    ),
+    "address.misspelled": _(
+        "This is not an address as it stands. Perhaps %(suggestion)s is meant: correct it, if so."
+    ),
     "address.missing": _("The e-mail address is missing."),
     "address.no_at_sign": _("An e-mail address needs an @."),
     "address.role": _(
@@ -105,6 +112,22 @@ TEXTS: dict[str, str | Promise] = {
     "archive.missing": _(
         "The backup's file is not there. Use another backup of this list, and ask whoever runs the "
         "server whether the storage is complete."
+    ),
+    "archive.key_broken": _(
+        "The backup cannot be opened: its key is damaged. It cannot be restored; use another backup of "
+        "this list."
+    ),
+    "archive.no_key": _(
+        "The backup cannot be opened: it is encrypted, and its key is gone. It cannot be restored; use "
+        "another backup of this list."
+    ),
+    "archive.other_state": _(
+        "This file holds another state of the list than the one that was backed up. It cannot be "
+        "restored; use another backup of this list."
+    ),
+    "archive.wrong_key": _(
+        "The backup is damaged: its file is not the one that was written with this backup's key. It "
+        "cannot be restored; use another backup of this list."
     ),
     "archive.not_an_archive": _(
         "This file is not a backup of this program. Choose a file that was downloaded as a backup, or "
@@ -148,6 +171,45 @@ TEXTS: dict[str, str | Promise] = {
     "deletion.not_one": _("This is not a deletion, so it cannot be undone as one."),
     "deletion.too_late": _("“%(name)s” has been removed already. Restore it from its backup instead."),
     "dialect.value": _("“%(value)s” cannot be used for: %(field)s. Choose another value."),
+    "doubt.backup_shrunk": _(
+        "The file comes from here, but it holds %(rows)s rows only, and the list %(list)s recipients. "
+        "Part of it may be missing."
+    ),
+    "doubt.duplicates": _(
+        "%(count)s of %(rows)s rows hold an address that stands in the file again further down. Is the right "
+        "column assigned to the e-mail address?"
+    ),
+    "doubt.far_fewer": _("The file has %(rows)s rows, the list %(list)s recipients: far fewer."),
+    "doubt.far_more": _("The file has %(rows)s rows, the list %(list)s recipients: far more."),
+    "doubt.mended": _(
+        "Addresses that had something around them, which was taken off: %(count)s, for example %(examples)s."
+    ),
+    "doubt.name_says_out": _(
+        "“%(file)s” sounds like people who unsubscribed or whose mail came back, but %(count)s people would "
+        "be active afterwards. If they are out, give everybody the status unsubscribed, under “The same "
+        "value for everybody”."
+    ),
+    "doubt.rejected": _("%(count)s of %(rows)s rows cannot be used. Was the file read as it is meant?"),
+    "doubt.replaced": _(
+        "In %(count)s rows characters got lost before the file came here: “%(example)s”. They stay lost; "
+        "save the file again as UTF-8, or choose another encoding."
+    ),
+    "doubt.signs_off": _(
+        "%(count)s of %(list)s active recipients would be unsubscribed by what the file says. Does "
+        "it mean that?"
+    ),
+    "doubt.slips": _(
+        "Addresses that look misspelled: %(count)s (%(examples)s). They are imported as they are."
+    ),
+    "doubt.takes_most": _("This takes %(count)s of the %(list)s recipients out of the list."),
+    "doubt.twice_encoded": _(
+        "In %(count)s rows letters with accents look wrong: “%(example)s”. Choose another encoding, or save "
+        "the file again as UTF-8."
+    ),
+    "doubt.unsplit": _(
+        "Everything stands in one column, although most rows hold the mark “%(mark)s”. Choose what separates "
+        "the columns."
+    ),
     "download.unknown_kind": _("“%(kind)s” is not a kind of download. Use CSV or XLSX."),
     "export.too_many_columns": _(
         "The list has more columns than an Excel file can hold (%(limit)s). Download it as CSV."
@@ -159,15 +221,66 @@ TEXTS: dict[str, str | Promise] = {
         "Row %(row)s, column %(column)s holds a text that is longer than a cell of an Excel file can "
         "hold. Download the list as CSV."
     ),
+    "disk.broken": _(
+        "The server's disk does not work (%(detail)s), so nothing was changed. Ask whoever runs the server "
+        "to check it, then try again."
+    ),
+    "disk.denied": _(
+        "The program may not write to the server's disk (%(detail)s), so nothing was changed. Ask whoever "
+        "runs the server to make it writable, then try again."
+    ),
+    "disk.full": _(
+        "The server's disk is full, so nothing was changed. Ask whoever runs the server to make room, then "
+        "try again."
+    ),
+    "file.backslashes": _(
+        "Cells with a backslash before a quotation mark: %(count)s. They are read as they stand, with the "
+        "backslash."
+    ),
     "file.binary": _("This is not a text file or spreadsheet. Upload a CSV, TXT or XLSX file."),
+    "file.characters_lost": _(
+        "Characters that were lost before this file was written, and stand as �: %(count)s. Export the "
+        "list again if you can."
+    ),
     "file.damaged_rows": _(
         "Rows of the file that cannot be read as they are: %(count)s. They are listed with line "
         "number and reason."
     ),
+    "file.delimiter_guessed": _(
+        "It is not sure what separates the columns. Look at the sample below, and choose another mark if "
+        "the columns look wrong."
+    ),
+    "file.doubly_encoded": _(
+        "Characters that look as if the file had been encoded twice (%(example)s): %(count)s places. "
+        "Export the list again as UTF-8 if you can; otherwise they come in as they are."
+    ),
     "file.empty": _("The file is empty. Choose one that holds addresses."),
+    "file.encoding_few": _(
+        "Only line %(lines)s holds characters beyond plain letters, so the encoding (%(encoding)s) is a "
+        "guess. Look there whether they are right, and choose another encoding if not."
+    ),
     "file.encoding_guessed": _(
         "The encoding of the file was guessed (%(encoding)s). Look at the names with accents below, "
         "and choose another encoding if they look wrong."
+    ),
+    "file.error_cells": _(
+        "Cells of the sheet that show an error such as #N/A: %(count)s. They come in as that text."
+    ),
+    "file.header_damaged": _(
+        "Line %(line)s with the column names is damaged. Check whether each name stands above its column."
+    ),
+    "file.header_rows": _("The column names take up %(count)s lines."),
+    "file.header_width": _(
+        "The line with the column names has %(names)s names, but the rows have %(columns)s cells. Check "
+        "whether each name stands above its column."
+    ),
+    "file.markup": _(
+        "This is a web page or document, not a list, whatever its name says. Open it in a spreadsheet "
+        "program, save it as XLSX or CSV, and upload that."
+    ),
+    "file.merged_cells": _(
+        "Cells that were merged over several rows: %(count)s. Their text counts for the first row alone; "
+        "undo the merging in the spreadsheet if it is meant for all."
     ),
     "file.no_address_column": _(
         "No column of the file looks like e-mail addresses. Check how the file is read, or choose the "
@@ -179,12 +292,15 @@ TEXTS: dict[str, str | Promise] = {
         "rows for the reasons."
     ),
     "file.preamble_skipped": _("Lines above the column names that were skipped: %(lines)s."),
+    "file.second_table": _(
+        "Another table seems to begin at line %(line)s. Its rows are not read with this one."
+    ),
     "file.sheet_unknown": _("The spreadsheet has no sheet called “%(sheet)s”. Choose another one."),
     "file.spreadsheet_locked": _(
         "The spreadsheet is protected with a password. Save it without one and upload it again."
     ),
     "file.spreadsheet_old": _(
-        "This is a spreadsheet in an old format (XLS). Save it as XLSX or CSV and upload it again."
+        "This is a document in an old format that cannot be read. Save it as XLSX or CSV and upload it again."
     ),
     "file.spreadsheet_too_large": _(
         "The spreadsheet is too large to be opened. Save it as CSV and upload that."
@@ -212,6 +328,14 @@ TEXTS: dict[str, str | Promise] = {
     "group.not_found": _("There is no such list in this account."),
     "import.being_read": _("The file is being read just now. Wait for the preview, or stop it first."),
     "import.already_confirmed": _("This import has been started already, so it cannot be changed any more."),
+    "import.dates_unclear": _(
+        "Dates such as %(example)s can be read in two ways, and nothing in these columns says which: "
+        "%(columns)s. Choose whether the day or the month comes first."
+    ),
+    "import.numbers_unclear": _(
+        "Numbers such as %(example)s can be read in two ways, and nothing in these columns says which: "
+        "%(columns)s. Choose whether the point or the comma stands before the fraction."
+    ),
     "import.bad_mode": _("“%(mode)s” is not a way to import."),
     "import.bad_status": _("New recipients can become active or unconfirmed, not “%(status)s”."),
     "import.signup_unmapped": _(
@@ -223,12 +347,37 @@ TEXTS: dict[str, str | Promise] = {
         "The file does not say whether new recipients have confirmed. Choose whether they become "
         "active or unconfirmed."
     ),
+    "import.not_stopped": _("Only an import that has stopped can be tried again."),
     "import.upload_missing": _("The uploaded file is no longer here. Upload it again."),
     "job.awaited_cancelled": _(
         "What this had to wait for was stopped, so it was not done. Nothing was changed."
     ),
     "job.parked": _(
         "This was given up after %(attempts)s tries. Ask whoever runs the server to look into its log."
+    ),
+    "key.account_broken": _(
+        "The key of the account %(account)s cannot be opened, so none of its backups can be made or read. "
+        "Bring the database's row of that key back from a copy."
+    ),
+    "key.in_use": _("This key is in use: it has sealed the keys of %(accounts)s accounts. Rotate first."),
+    "key.instance_missing": _(
+        "The key that opens the backups is not there (%(where)s), so none can be made or read. Nothing was "
+        "changed. Whoever runs the server has to put it back from the copy that was kept."
+    ),
+    "key.instance_unknown": _(
+        "The key that opens the backups of this account is another one than the one that is there "
+        "(%(where)s). Nothing was changed. Whoever runs the server has to put back the key %(id)s."
+    ),
+    "key.instance_unreadable": _(
+        "The key that opens the backups cannot be read (%(where)s: %(detail)s). Nothing was changed. Whoever "
+        "runs the server has to put it right."
+    ),
+    "key.not_encrypted": _("This backup is from the time before encryption: it has no key."),
+    "key.not_found": _("There is no such key here: %(id)s"),
+    "key.not_ours": _("The keys are in ARCHIVE_KEY: take the old one out there, then start anew."),
+    "key.put_new_first": _(
+        "All keys of accounts are sealed with the first key of ARCHIVE_KEY. To change it, put a new one "
+        "before it (manage.py keys new prints one), start everything anew, and rotate again."
     ),
     "mapping.bad_name": _(
         "“%(name)s” cannot be the name of a new field: it is empty, too long, taken, or a name with a "
@@ -266,6 +415,8 @@ TEXTS: dict[str, str | Promise] = {
     "row.character_refused": _(
         "A value holds a character that cannot be stored (%(character)s). Remove it, then try again."
     ),
+    "row.header_again": _("The row repeats the column names; it is no recipient."),
+    "row.note": _("The row looks like a note below the table, not like a recipient."),
     "row.nul": _(
         "The row holds a character (NUL) that is not allowed in texts. The file may be damaged here."
     ),
@@ -283,6 +434,18 @@ TEXTS: dict[str, str | Promise] = {
         "needs quotation marks."
     ),
     "row.undecodable": _("The row holds characters that do not fit the file's encoding."),
+    "purge.clock_back": _(
+        "No old backup is removed: the clock went back by %(hours)s hours. Put the clock right; removing "
+        "goes on by itself when it has been steady for a day, or with: manage.py backups purge --go-on"
+    ),
+    "purge.clock_forward": _(
+        "No old backup is removed: the clock went forward by %(hours)s hours since the last time. If it is "
+        "right, removing goes on by itself after a steady day, or with: manage.py backups purge --go-on"
+    ),
+    "purge.too_many": _(
+        "No old backup is removed: %(due)s would go at once, but only %(foreseen)s were to be expected. "
+        "Find out why; if it is right, go on with: manage.py backups purge --go-on"
+    ),
     "snapshot.damaged": _("This backup is damaged and cannot be restored. Use another backup of this list."),
     "snapshot.in_use": _("Somebody is just downloading or restoring this backup. Try again later."),
     "snapshot.not_complete": _("This backup cannot be used: it is %(state)s."),
@@ -321,7 +484,7 @@ TEXTS: dict[str, str | Promise] = {
     "value.tag_too_long": _("A tag is too long: at most %(limit)s characters are possible."),
     "value.time": _("“%(value)s” is not a time. Write it as 2026-12-31 23:59."),
     "value.too_long": _("The value is too long: at most %(limit)s characters are possible."),
-    "value.year": _("“%(value)s” has a year that cannot be meant."),
+    "value.year": _("“%(value)s” has a year that could be of two centuries. Write it with four figures."),
 }
 
 

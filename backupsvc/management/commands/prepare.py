@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
+        self._check_keys()
         if Account.objects.exists():
             self.stdout.write(
                 "Accounts are kept. More come by invitation, or by: manage.py create_account --help"
@@ -32,6 +34,11 @@ class Command(BaseCommand):
             call_command("demo", stdout=self.stdout)
         else:
             self.stdout.write("There is no account yet. Make one: manage.py create_account --help")
+
+    def _check_keys(self) -> None:
+        """People can still look at their lists without the keys: an alarm, and no reason to stay down."""
+        with suppress(SystemExit):
+            call_command("keys", "check", stdout=self.stdout, stderr=self.stderr)
 
 
 def wants_demo(*, refused: bool) -> bool:
