@@ -94,6 +94,31 @@ class Snapshot(models.Model):
         return self.state == SnapshotState.COMPLETE and not self.damaged_code
 
 
+class PreparedArchive(models.Model):
+    """The archive of a list that is about to change, written while the change's rows are still read.
+
+    No backup, and shown nowhere: the snapshot that the confirmed change asks for takes the archive over,
+    if the list has not moved since. What nobody took over goes within a day.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="+")
+    group_name = models.CharField(max_length=255)
+    change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    # As in Snapshot; empty until the archive was read back.
+    archive = models.CharField(max_length=200, blank=True, db_index=True)
+    revision = models.PositiveBigIntegerField(null=True)
+    recipients = models.PositiveBigIntegerField(null=True)
+    size_bytes = models.PositiveBigIntegerField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    verified_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.group_name} {self.created_at:%Y-%m-%d %H:%M}"
+
+
 class AccountKey(models.Model):
     """An account's key, which seals the keys of its archives; sealed itself by one of the instance."""
 

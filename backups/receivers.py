@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backups import policy
+from backups.actions.preparing import prepare
 from backups.actions.snapshots import record_snapshot, verify
 from backups.models import Cause, Snapshot, SnapshotState
 from backupsvc.accounts.audit import record
@@ -13,7 +14,7 @@ from backupsvc.jobs.models import Job
 from backupsvc.jobs.queue import wait_for
 from recipients.actions.changes import actor_of
 from recipients.models import Change, Group, Import
-from recipients.signals import change_requested, rows_about_to_go
+from recipients.signals import change_foreseen, change_requested, rows_about_to_go
 
 CAUSES = {"import": Cause.IMPORT, "deletion": Cause.DELETION, "restore": Cause.RESTORE, "undo": Cause.UNDO}
 
@@ -50,6 +51,14 @@ def back_up_before(change: Change, job: Job, after: Job | None, **_signal: Any) 
     change.save(update_fields=["backup_wanted", "backup_why", "backups_taken"])
 
 
+def prepare_backup(change: Change, **_signal: Any) -> None:
+    """Write the archive ahead that the change will need, if the switches stay as they are."""
+    group = change.group
+    # A deleted list is another one once the restore has brought it back.
+    if group is not None and group.is_live and _decide(change, group=group).wanted:
+        prepare(change, group=group)
+
+
 def _decide(change: Change, *, group: Group) -> policy.Decision:
     account = change.account
     return policy.decide(
@@ -78,5 +87,6 @@ def keep_rows_without_sound_copy(group: Group, change: Change, **_signal: Any) -
     verify(snapshot)
 
 
+change_foreseen.connect(prepare_backup, dispatch_uid="backups.prepare_backup")
 change_requested.connect(back_up_before, dispatch_uid="backups.back_up_before")
 rows_about_to_go.connect(keep_rows_without_sound_copy, dispatch_uid="backups.keep_rows_without_sound_copy")

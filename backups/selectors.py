@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from backups.models import Snapshot, SnapshotState
+from backups.models import PreparedArchive, Snapshot, SnapshotState
 from backupsvc.accounts.models import Account
 from backupsvc.jobs.models import Job
 from recipients.models import Group
@@ -47,6 +47,11 @@ class Filters:
     since: datetime | None = None
     until: datetime | None = None
     search: str = ""
+
+
+def is_referred_to(archive: str) -> bool:
+    """Whether a snapshot has this archive, or one that is to come."""
+    return any(kind.objects.filter(archive=archive).exists() for kind in (Snapshot, PreparedArchive))
 
 
 def visible(account: Account, *, filters: Filters | None = None) -> QuerySet[Snapshot]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from backups.actions.preparing import PREPARE_JOB, drop_prepared, prepare_archive
 from backups.actions.purge import purge_due, sweep_orphans
 from backups.actions.restore import restore_staging_failed, stage_restore
 from backups.actions.snapshots import TAKE_JOB, snapshot_failed, take_snapshot
@@ -15,6 +16,7 @@ from backupsvc.jobs.runner import handles
 from recipients.actions.changes import STAGE_JOBS
 from recipients.models import ChangeKind
 
+handles(PREPARE_JOB)(prepare_archive)
 handles(TAKE_JOB, failed=snapshot_failed)(take_snapshot)
 handles(STAGE_JOBS[ChangeKind.RESTORE], failed=restore_staging_failed)(stage_restore)
 
@@ -28,6 +30,7 @@ def purge() -> None:
         # Held, and told so in log and ledger. What tells old files from new ones is the same clock.
         return
     sweep_orphans()
+    drop_prepared()
     beat("purge")
 
 

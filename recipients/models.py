@@ -308,6 +308,7 @@ class ChangeState(models.TextChoices):
 
 
 UNDER_WAY = (ChangeState.QUEUED, ChangeState.ACTIVE)
+OVER = (ChangeState.DONE, ChangeState.FAILED, ChangeState.CANCELLED)
 
 
 class Blank(models.TextChoices):
@@ -397,7 +398,7 @@ class Change(models.Model):
 
     @property
     def has_ended(self) -> bool:
-        return self.state in (ChangeState.DONE, ChangeState.FAILED, ChangeState.CANCELLED)
+        return self.state in OVER
 
     @property
     def is_under_way(self) -> bool:

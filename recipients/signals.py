@@ -8,6 +8,9 @@ from django.dispatch import Signal
 # job of the group's change before this one). Sent with `send`: a receiver's refusal stops the change.
 change_requested = Signal()
 
+# Provides: change (Change), whose rows are about to be read. Nobody has confirmed it yet, and nobody may.
+change_foreseen = Signal()
+
 # Provides: group (Group), change (Change). The rows of a deleted group are about to be removed for good; a
 # receiver that knows of no sound copy raises a Refusal, and the rows stay.
 rows_about_to_go = Signal()

@@ -13,6 +13,7 @@ from backups import storage
 from backups.actions.keys import destroy_key
 from backups.actions.purge_guard import Reading, check_number, foresee, look_at_clock, refusal_of, release
 from backups.models import ExpiredWhy, PurgeEntry, Snapshot, SnapshotState
+from backups.selectors import is_referred_to
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
@@ -83,7 +84,7 @@ def sweep_orphans() -> int:
     before = timezone.now() - ORPHAN_AGE
     removed = 0
     for key, modified_at in storage.keys():  # noqa: SIM118  # a module's function, not a mapping's
-        if modified_at < before and not Snapshot.objects.filter(archive=key).exists():
+        if modified_at < before and not is_referred_to(key):
             removed += _remove(key)
     return removed
 

@@ -20,6 +20,7 @@ from recipients.bulk.engine import engine
 from recipients.imports.columns import FIELDS
 from recipients.models import MOST_ATTRIBUTES, Blank, Change, ChangeKind, ChangeState, Group, Mode
 from recipients.selectors import attributes_of
+from recipients.signals import change_foreseen
 
 MODES = (Mode.REFORM_AND_ADD, Mode.ADD_ONLY, Mode.UPDATE_ONLY)
 
@@ -58,6 +59,7 @@ def plan_restore(
         job = enqueue(
             STAGE_JOBS[ChangeKind.RESTORE], subject_id=change.pk, account=change.account, queue=Queue.CHANGE
         )
+        change_foreseen.send(sender=Change, change=change)
     return restore, job
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import BinaryIO
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import F
 from django.utils import timezone
 
 from backups import storage
-from backups.actions.keys import identity_of, new_archive_key, open_archive_key
-from backups.archive import ArchiveDamaged, ArchiveReader, ArchiveWriter
+from backups.actions.archives import archived
+from backups.actions.keys import identity_of
+from backups.actions.preparing import jobs_preparing, prepared_for, same_as
+from backups.archive import ArchiveDamaged, ArchiveReader
 from backups.archive import verify as verify_archive
-from backups.archive.manifest import AccountHead, AttributeHead, GroupHead, Manifest, ManifestHead
-from backups.models import ArchiveKey, Cause, Snapshot, SnapshotState
+from backups.archive.manifest import Manifest
+from backups.models import Cause, PreparedArchive, Snapshot, SnapshotState
 from backups.storage import ArchiveMissing
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor, Origin, operator
@@ -26,9 +27,7 @@ from backupsvc.jobs.models import Job, Queue
 from backupsvc.jobs.queue import enqueue
 from backupsvc.jobs.runner import Claim
 from recipients.actions.changes import record_backup
-from recipients.bulk.engine import engine
 from recipients.models import Change, Group
-from recipients.selectors import attributes_of
 
 TAKE_JOB = "backups.take_snapshot"
 
@@ -72,7 +71,8 @@ def record_snapshot(
         subject_id=snapshot.pk,
         account=account,
         queue=Queue.SNAPSHOT,
-        after=[after] if after else [],
+        # What is being prepared is what this one will take over.
+        after=[*([after] if after else []), *jobs_preparing(group)],
     )
     return snapshot, job
 
@@ -85,61 +85,37 @@ def take_snapshot(claim: Claim) -> None:
     claim.progress(done=0, total=snapshot.group.recipients_count, step="backup")
     if _refer_to_same(snapshot, claim=claim):
         return
-    key = storage.new_key(snapshot.account_id, group_id=snapshot.group_id, snapshot_id=snapshot.pk)
-    archive_key = new_archive_key(snapshot.account, archive=key)
-    try:
-        # The key is taken out of its seals each time: what nobody could open again is never complete.
-        identity = open_archive_key(archive_key)
-        written = storage.write(
-            key, lambda file: _produce(file, group_id=snapshot.group_id, identity=identity)
-        )
-        with storage.reading(key) as file:
-            manifest = verify_archive(
-                file, identity=open_archive_key(archive_key), expected_sha256=written.sha256
-            )
-        with transaction.atomic():
-            claim.guard()
-            archive_key.save(force_insert=True)
-            snapshot.archive, snapshot.size_bytes, snapshot.sha256 = key, written.size_bytes, written.sha256
-            snapshot.revision, snapshot.recipients = manifest.group.revision, manifest.recipients
-            _complete(snapshot)
-    except BaseException:
-        # The row never referred to this key: an orphan that nobody needs.
-        if not Snapshot.objects.filter(archive=key).exists():
-            storage.delete(key)
-        raise
+    with (
+        archived(snapshot.account, group_id=snapshot.group_id, attempt_of=snapshot.pk) as written,
+        transaction.atomic(),
+    ):
+        claim.guard()
+        written.key.save(force_insert=True)
+        snapshot.archive = written.key.archive
+        snapshot.size_bytes, snapshot.sha256 = written.size_bytes, written.sha256
+        snapshot.revision, snapshot.recipients = written.manifest.group.revision, written.manifest.recipients
+        _complete(snapshot)
 
 
 def _refer_to_same(snapshot: Snapshot, *, claim: Claim) -> bool:
-    """An unchanged list needs no new bytes: refer to the archive of its last complete snapshot."""
+    """An unchanged list needs no new bytes: its last snapshot has them, or they were written ahead."""
     with transaction.atomic():
         claim.guard()
         group = Group.objects.select_for_update().get(pk=snapshot.group_id)
-        same = (
-            Snapshot.objects.select_for_update()
-            .filter(
-                group=group,
-                revision=group.revision,
-                state=SnapshotState.COMPLETE,
-                damaged_code="",
-                group_name=group.name,
-            )
-            # Not to one that is not encrypted: those of that time shall come to their end.
-            .filter(Exists(ArchiveKey.objects.filter(archive=OuterRef("archive"))))
-            .order_by("-pk")
-            .first()
-        )
+        same = same_as(group) or prepared_for(group)
         if same is None or not _is_there(same):
             return False
         snapshot.archive, snapshot.size_bytes, snapshot.sha256 = same.archive, same.size_bytes, same.sha256
         snapshot.revision, snapshot.recipients = same.revision, same.recipients
+        if isinstance(same, PreparedArchive):
+            same.delete()
         _complete(snapshot, verified_at=same.verified_at)
     return True
 
 
-def _is_there(snapshot: Snapshot) -> bool:
+def _is_there(same: Snapshot | PreparedArchive) -> bool:
     try:
-        return storage.size(snapshot.archive) == snapshot.size_bytes
+        return storage.size(same.archive) == same.size_bytes
     except Refusal:
         return False
 
@@ -164,41 +140,6 @@ def _complete(snapshot: Snapshot, *, verified_at: object = None) -> None:
         cause=snapshot.cause,
         recipients=snapshot.recipients,
         size_bytes=snapshot.size_bytes,
-    )
-
-
-def _produce(file: BinaryIO, *, group_id: int, identity: str) -> Manifest:
-    """Write the archive of the list: rows, fields and settings of one moment."""
-    with engine().consistent_read():
-        group = Group.objects.select_related("account").get(pk=group_id)
-        with ArchiveWriter(file, head=_head(group), identity=identity) as writer:
-            with writer.part("recipients.tsv") as sink:
-                engine().dump(group_id, sink=sink)
-            return writer.finish()
-
-
-def _head(group: Group) -> ManifestHead:
-    account = group.account
-    return ManifestHead(
-        taken_at=timezone.now(),
-        account=AccountHead(id=account.pk, slug=account.slug, name=account.name),
-        group=GroupHead(
-            id=group.pk,
-            name=group.name,
-            info=group.info,
-            locked=group.locked,
-            auto_backup=group.auto_backup,
-            created_at=group.created_at,
-            revision=group.revision,
-        ),
-        attributes=tuple(
-            AttributeHead(
-                name=attribute.name,
-                type=attribute.type,
-                scope="group" if attribute.group_id else "account",
-            )
-            for attribute in attributes_of(account, group=group)
-        ),
     )
 
 

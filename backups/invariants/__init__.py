@@ -41,6 +41,7 @@ INVARIANTS = (
     # Nothing temporary stays.
     Invariant("I10", work.nothing_temporary_stays),
     Invariant("I10", work.no_upload_stays, reads_files=True),
+    Invariant("I10", archives.prepared_archives_go),
     # The log is as it was written, and has an entry for each change and each backup.
     Invariant("I11", log.log_is_as_it_was_written, reads_files=True),
     Invariant("I11", work.changes_are_in_the_log),

@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from backups import storage
 from backups.actions.keys import broken_account_keys
+from backups.actions.preparing import KEPT as KEPT_PREPARED
 from backups.actions.purge import ORPHAN_AGE
 from backups.actions.snapshots import TAKE_JOB, open_archive, read_back
 from backups.archive import Manifest
 from backups.invariants.finding import VERY_LATE, Broken
 from backups.invariants.logged import logged
-from backups.models import ArchiveKey, PurgeEntry, Restore, Snapshot, SnapshotState
+from backups.models import ArchiveKey, PreparedArchive, PurgeEntry, Restore, Snapshot, SnapshotState
+from backups.selectors import is_referred_to
 from backupsvc.accounts.models import Account
 from backupsvc.errors import Refusal
 from backupsvc.jobs.models import ENDED, Job
@@ -68,7 +70,7 @@ def files_belong_to_backups() -> Iterator[Broken]:
     before = timezone.now() - ORPHAN_AGE - VERY_LATE / 4
     try:
         for key, modified_at in storage.keys():  # noqa: SIM118  # a module, not a dict
-            if modified_at < before and not Snapshot.objects.filter(archive=key).exists():
+            if modified_at < before and not is_referred_to(key):
                 yield Broken(
                     f"file {key}",
                     "It belongs to no backup and should have been removed.",
@@ -76,6 +78,17 @@ def files_belong_to_backups() -> Iterator[Broken]:
                 )
     except Refusal as refusal:
         yield Broken("the storage of the backups", say(refusal), "Mend the storage, then check again.")
+
+
+def prepared_archives_go() -> Iterator[Broken]:
+    """What was written ahead for a change is taken over by its backup, or goes within a day."""
+    before = timezone.now() - KEPT_PREPARED - VERY_LATE
+    for prepared in PreparedArchive.objects.filter(created_at__lt=before).iterator():
+        yield Broken(
+            f"prepared archive {prepared.pk} (“{prepared.group_name}”)",
+            "No backup has taken it over, and it should have been removed.",
+            "Run: manage.py backups purge. See that the scheduler is running.",
+        )
 
 
 def written_backups_have_their_job() -> Iterator[Broken]:
@@ -128,8 +141,8 @@ def keys_open() -> Iterator[Broken]:
 
 def keys_go_with_their_backups() -> Iterator[Broken]:
     """A purged backup cannot be read any more, not even from a copy of the storage."""
-    kept = Snapshot.objects.filter(archive=OuterRef("archive"))
-    for key in ArchiveKey.objects.filter(~Exists(kept)).iterator():
+    kept, coming = (kind.objects.filter(archive=OuterRef("archive")) for kind in (Snapshot, PreparedArchive))
+    for key in ArchiveKey.objects.filter(~Exists(kept), ~Exists(coming)).iterator():
         yield Broken(
             f"key {key.pk}",
             f"The backup whose file was {key.archive} is gone, but its key is not.",

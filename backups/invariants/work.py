@@ -18,6 +18,7 @@ from backupsvc.jobs.models import ENDED, Job, JobState, JobWait
 from recipients.actions import leftovers
 from recipients.actions.changes import APPLY_JOB, DELETE_JOB, STAGE_JOBS
 from recipients.models import (
+    OVER,
     UNDER_WAY,
     Change,
     ChangeKind,
@@ -28,7 +29,6 @@ from recipients.models import (
     StagedRow,
 )
 
-ENDED_CHANGE = (ChangeState.DONE, ChangeState.FAILED, ChangeState.CANCELLED)
 FINAL_JOBS = (APPLY_JOB, DELETE_JOB)
 START = "See that a worker and the scheduler are running; they take it up by themselves."
 REPORT = "Tell those who make this program."
@@ -155,7 +155,7 @@ def no_upload_stays() -> Iterator[Broken]:
     """An upload is there as long as its import is open, or stopped and can be tried again."""
     late = timezone.now() - VERY_LATE
     stopped = Q(state=ChangeState.FAILED, ended_at__gte=late - leftovers.KEPT)
-    over = Change.objects.filter(~stopped, state__in=ENDED_CHANGE, ended_at__lt=late)
+    over = Change.objects.filter(~stopped, state__in=OVER, ended_at__lt=late)
     for run in Import.objects.filter(change__in=over).exclude(upload="").iterator():
         yield Broken(f"change {run.pk}", "It has ended, but its uploaded file is still there.", REPORT)
     before = timezone.now() - VERY_LATE

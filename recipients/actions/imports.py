@@ -34,6 +34,7 @@ from recipients.models import (
     Status,
 )
 from recipients.selectors import attributes_of
+from recipients.signals import change_foreseen
 
 EDITABLE = (ChangeState.DRAFT, ChangeState.PREVIEW)
 
@@ -172,9 +173,11 @@ def stage(run: Import, *, actor: Actor) -> Job:
     change.state = ChangeState.STAGING
     change.error_code, change.error_params, change.preview = "", {}, {}
     change.save()
-    return enqueue(
+    job = enqueue(
         STAGE_JOBS[ChangeKind.IMPORT], subject_id=change.pk, account=change.account, queue=Queue.CHANGE
     )
+    change_foreseen.send(sender=Change, change=change)
+    return job
 
 
 def needs_status(run: Import) -> bool:

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connections
+from django.utils import timezone
 
+from backups.actions.preparing import KEPT as KEPT_PREPARED
 from backups.actions.purge import ORPHAN_AGE
 from backups.invariants import check_all
+from backups.models import PreparedArchive
 from backupsvc.celery import app
 from recipients.actions.leftovers import KEPT as UPLOADS_KEPT
 from recipients.models import Group, Import
@@ -127,6 +130,7 @@ class Harness:
             if path.is_file():
                 aged = path.stat().st_mtime - max(ORPHAN_AGE, UPLOADS_KEPT).total_seconds() - 60
                 os.utime(path, (aged, aged))
+        PreparedArchive.objects.update(created_at=timezone.now() - 2 * KEPT_PREPARED)
         for task in ("backups.purge", "backups.verify", "recipients.sweep"):
             self.play.bell.call(task)
         assert model.stray_files() == []

@@ -11,6 +11,7 @@ from backups.access import find_snapshot
 from backups.actions.compare import compare
 from backups.actions.downloads import download
 from backups.actions.keys import reveal_key
+from backups.actions.preparing import drop_prepared
 from backups.actions.purge import delete_snapshot, purge_due, sweep_orphans
 from backups.actions.restore import MODES, plan_restore
 from backups.actions.snapshots import pin, request_snapshot
@@ -199,6 +200,7 @@ class Command(OperatorCommand):
         """What the scheduler does every hour; files without a backup belong to no account."""
         purged = purge_due(actor=self.actor, account=self.account, go_on=options["go_on"])
         orphans = 0 if self.account else sweep_orphans()
+        drop_prepared()
         people = f"{purged} backups were removed for good, and {orphans} files that belonged to none."
         self.answer({"purged": purged, "orphans": orphans}, people=people)
         return True

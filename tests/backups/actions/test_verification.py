@@ -191,14 +191,14 @@ def test_an_archive_from_before_encryption_is_read_until_its_end_and_never_share
 
 
 def unencrypted(snapshot: Snapshot) -> None:
-    from backups.actions import snapshots  # noqa: PLC0415  # what wrote it, without the key
+    from backups.actions import archives  # noqa: PLC0415  # what wrote it, without the key
 
     path = storage._local_path(snapshot.archive)
     assert path is not None
     path.unlink()
     written = storage.write(
         snapshot.archive,
-        lambda file: snapshots._produce(file, group_id=snapshot.group_id, identity=None),  # type: ignore[arg-type]
+        lambda file: archives._produce(file, group_id=snapshot.group_id, identity=None),  # type: ignore[arg-type]
     )
     ArchiveKey.objects.filter(archive=snapshot.archive).delete()
     Snapshot.objects.filter(archive=snapshot.archive).update(

@@ -1,0 +1,127 @@
+"""Archives written ahead: while a change's rows are read, so that its backup costs no time of its own.
+
+Reading the rows touches no list, and a person who looks at the preview is in no hurry either. So the
+archive is written beside both, and the backup of the confirmed change finds it ready. It is only ever an
+advance: whatever goes wrong with it, the backup is made as if nobody had tried.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from backups import storage
+from backups.actions.archives import archived
+from backups.actions.keys import destroy_key
+from backups.models import ArchiveKey, PreparedArchive, Snapshot, SnapshotState
+from backupsvc.errors import Refusal
+from backupsvc.jobs import runner
+from backupsvc.jobs.models import ENDED, Job, JobState, Queue
+from backupsvc.jobs.queue import enqueue
+from backupsvc.jobs.runner import Claim
+from recipients.models import OVER, Change, Group
+
+log = logging.getLogger(__name__)
+
+PREPARE_JOB = "backups.prepare_archive"
+# Who has not confirmed by then gets a backup when he does.
+KEPT = timedelta(hours=24)
+
+
+def prepare(change: Change, *, group: Group) -> None:
+    """Have the list's archive written now. Call inside the transaction in which the change is staged."""
+    if same_as(group) or prepared_for(group) or jobs_preparing(group).exists():
+        return
+    prepared = PreparedArchive.objects.create(
+        account=group.account, group=group, group_name=group.name, change=change
+    )
+    enqueue(PREPARE_JOB, subject_id=prepared.pk, account=group.account, queue=Queue.SNAPSHOT)
+
+
+def same_as(group: Group) -> Snapshot | None:
+    """The last sound snapshot of the list as it is now, locked until the transaction ends."""
+    return (
+        Snapshot.objects.select_for_update()
+        .filter(
+            group=group,
+            revision=group.revision,
+            state=SnapshotState.COMPLETE,
+            damaged_code="",
+            group_name=group.name,
+        )
+        # Not one that is not encrypted: those of that time shall come to their end.
+        .filter(Exists(ArchiveKey.objects.filter(archive=OuterRef("archive"))))
+        .order_by("-pk")
+        .first()
+    )
+
+
+def prepared_for(group: Group) -> PreparedArchive | None:
+    """The archive that was prepared of the list as it is now, locked until the transaction ends."""
+    ready = PreparedArchive.objects.select_for_update().exclude(archive="")
+    return ready.filter(group=group, revision=group.revision, group_name=group.name).order_by("-pk").first()
+
+
+def jobs_preparing(group: Group) -> QuerySet[Job]:
+    """The work that will have prepared an archive of the list when it has ended."""
+    coming = PreparedArchive.objects.filter(group=group, archive="")
+    jobs = Job.objects.filter(kind=PREPARE_JOB, subject_id__in=coming.values("pk"))
+    return jobs.exclude(state__in=ENDED)
+
+
+def prepare_archive(claim: Claim) -> None:
+    """Write the archive and read it back; if that cannot be done now, let it be."""
+    coming = PreparedArchive.objects.select_related("account", "change")
+    prepared = coming.filter(pk=claim.job.subject_id, archive="").first()
+    if prepared is None:
+        return
+    try:
+        if not prepared.change.has_ended:
+            _write(prepared, claim=claim)
+            return
+    except (Refusal, OSError) as problem:
+        # The backup itself will say so, to somebody who waits for it.
+        log.info("archive not prepared", extra={"group": prepared.group_id, "problem": str(problem)})
+    with transaction.atomic():
+        claim.guard()
+        PreparedArchive.objects.filter(pk=prepared.pk).delete()
+
+
+def _write(prepared: PreparedArchive, *, claim: Claim) -> None:
+    with (
+        archived(prepared.account, group_id=prepared.group_id, attempt_of=prepared.pk) as written,
+        transaction.atomic(),
+    ):
+        claim.guard()
+        written.key.save(force_insert=True)
+        prepared.archive = written.key.archive
+        prepared.size_bytes, prepared.sha256 = written.size_bytes, written.sha256
+        prepared.revision, prepared.recipients = written.manifest.group.revision, written.manifest.recipients
+        prepared.verified_at = timezone.now()
+        prepared.save()
+
+
+def drop_prepared() -> int:
+    """Remove what nobody will take over: its change has ended, or a day is over. How many went."""
+    over = Q(change__state__in=OVER) | Q(created_at__lt=timezone.now() - KEPT)
+    return sum(_drop(pk) for pk in PreparedArchive.objects.filter(over).values_list("pk", flat=True))
+
+
+def _drop(pk: int) -> bool:
+    """Row and key go first, in one transaction: a file that stays for a while can be read by nobody."""
+    with transaction.atomic():
+        prepared = PreparedArchive.objects.select_for_update().filter(pk=pk).first()
+        jobs = Job.objects.filter(kind=PREPARE_JOB, subject_id=pk)
+        for job in jobs.filter(state=JobState.DUE):
+            runner.cancel(job)
+        if prepared is None or jobs.exclude(state__in=ENDED).exists():
+            return False
+        destroy_key(prepared.archive)
+        prepared.delete()
+    if prepared.archive:
+        storage.delete(prepared.archive)
+    return True
