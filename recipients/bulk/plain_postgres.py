@@ -23,18 +23,20 @@ _YEARS = range(1900, 2201)
 YEARS = _any(*map(str, _YEARS))
 LEAP_YEARS = _any(*(str(year) for year in _YEARS if isleap(year)))
 DAYS = _any(*((date(2023, 1, 1) + timedelta(days=day)).strftime("%m-%d") for day in range(365)))
-HOURS = _any(*(f"{hour:02}" for hour in range(24)))
-SIXTY = _any(*(f"{part:02}" for part in range(60)))
+MINUTES = _any(*(f"{mark}{at // 60:02}:{at % 60:02}" for mark in " T" for at in range(24 * 60)))
+SECONDS = _any(*(f":{second:02}" for second in range(60)))
 FRACTIONS = r"'^(?:\.[0-9]{3}(?:[0-9]{3})?)?(?:Z|\+00:00)?$'"
 UNIX = "'^[1-6]?[0-9]{9}$'"
 NO_TIMES = "('0', '0000-00-00', '0000-00-00 00:00:00')"
-NUMBER = r"'^-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,30})?$'"
-WHOLE = "'^(?:0|[1-9][0-9]{0,39})$'"
+# Without counts of digits: they made these expressions four times as slow.
+NUMBER = r"'^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$'"
+WHOLE = "'^(?:0|[1-9][0-9]*)$'"
+LONGEST_NUMBER = 30
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 IP = rf"'^(?:{_BYTE}\.){{3}}{_BYTE}$'"
 # Clocks are changed within the hours around a moment; before 1975 and after 2037 the tables of time
 # zones may tell different stories.
-SURE_YEARS = ("'1975'", "'2037'")
+SURE_YEARS = ("1975", "2037")
 AROUND = ("- interval '3 hours'", "+ interval '3 hours'")
 
 TYPES = {
@@ -59,32 +61,33 @@ class PostgresPlainSql(PlainSql):
 
     def time_is_plain(self, column: str, *, reading: Reading) -> str:
         clock = (
-            f"substr({column}, 11, 1) IN ('T', ' ') AND substr({column}, 12, 2) IN {HOURS}"
-            f" AND substr({column}, 14, 1) = ':' AND substr({column}, 15, 2) IN {SIXTY}"
-            f" AND substr({column}, 17, 1) = ':' AND substr({column}, 18, 2) IN {SIXTY}"
-            f" AND (length({column}) = 19 OR substr({column}, 20) ~ {FRACTIONS})"
+            f"(length({column}) = 10 OR (substr({column}, 11, 6) IN {MINUTES}"
+            f" AND substr({column}, 17, 3) IN {SECONDS}"
+            f" AND (length({column}) = 19 OR substr({column}, 20) ~ {FRACTIONS})))"
         )
-        written = f"{_is_day(column)} AND (length({column}) = 10 OR ({clock}))"
-        if reading.zone != "UTC":
-            written = f"CASE WHEN {written} THEN {self._is_sure(column, zone=reading.zone)} ELSE false END"
-        return f"(({written}) OR {column} IN {NO_TIMES} OR {column} ~ {UNIX})"
+        # Most days are sure at every hour, and looking them up is a fifth of the work of the rest.
+        written = (
+            f"CASE WHEN NOT {clock} THEN false"
+            f" WHEN left({column}, 10) IN ({_sure_days(reading.zone)}) THEN true"
+            f" WHEN {_is_day(column)} THEN {self._is_sure(column, zone=reading.zone)} ELSE false END"
+        )
+        return f"({written} OR {column} IN {NO_TIMES} OR {column} ~ {UNIX})"
 
     def _is_sure(self, column: str, *, zone: str) -> str:
         """Whether no clock was changed around the time, so that it is one moment and no other."""
-        first, last = SURE_YEARS
-        offset = "((({0}) AT TIME ZONE {1}) - (({0}) AT TIME ZONE 'UTC'))"
+        if zone == "UTC":
+            return "true"
+        first, last = map(literal, SURE_YEARS)
         at = f"{column}::timestamp"
-        same = " AND ".join(
-            f"{offset.format(at, literal(zone))} = {offset.format(f'{at} {by}', literal(zone))}"
-            for by in AROUND
-        )
+        same = " AND ".join(f"{_offset(at, zone)} = {_offset(f'{at} {by}', zone)}" for by in AROUND)
         return f"({_has_zone(column)} OR (substr({column}, 1, 4) BETWEEN {first} AND {last} AND {same}))"
 
     def date_is_plain(self, column: str) -> str:
         return f"(length({column}) = 10 AND {_is_day(column)})"
 
     def number_is_plain(self, column: str, *, decimal: str | None) -> str:
-        return f"{column} ~ {WHOLE if decimal == ',' else NUMBER}"
+        form = WHOLE if decimal == "," else NUMBER
+        return f"(length({column}) <= {LONGEST_NUMBER} AND {column} ~ {form})"
 
     def ip_is_plain(self, column: str) -> str:
         return f"{column} ~ {IP}"
@@ -145,6 +148,18 @@ class PostgresPlainSql(PlainSql):
 
 def _has_zone(column: str) -> str:
     return f"({column} LIKE '%Z' OR {column} LIKE '%+00:00')"
+
+
+def _offset(at: str, zone: str) -> str:
+    return f"((({at}) AT TIME ZONE {literal(zone)}) - (({at}) AT TIME ZONE 'UTC'))"
+
+
+def _sure_days(zone: str) -> str:
+    """A SELECT of the days on which no clock was changed around any of their times, as 2026-11-23."""
+    first, last = SURE_YEARS
+    before, after = _offset(f"day {AROUND[0]}", zone), _offset(f"day + interval '1 day' {AROUND[1]}", zone)
+    days = f"generate_series(timestamp '{first}-01-02', '{last}-12-30', '1 day')"
+    return f"SELECT to_char(day, 'YYYY-MM-DD') FROM {days} AS day WHERE {before} = {after}"
 
 
 def _is_day(column: str) -> str:
