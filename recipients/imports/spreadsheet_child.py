@@ -46,7 +46,9 @@ WORKBOOK = "xl/workbook.xml"
 _CELL = rb"<%bc\s(?:[^>]*?\s)??r=[\"']([A-Z]{1,3})([0-9]{1,7})[\"'][^>]*(?<!/)>"
 _ROOT = re.compile(rb"<(\w+:)?worksheet")
 _CONTENT = re.compile(rb"<(?:\w+:)?(?:v|f|is)[\s>]")
+# Two namespaces are in use: the usual one, and that of "Strict Open XML".
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 
 
 def main(path: str, sheet: str, limit: int) -> None:
@@ -55,7 +57,7 @@ def main(path: str, sheet: str, limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        if zipfile.is_zipfile(path):
+        if is_archive(path):
             with zipfile.ZipFile(path) as archive:
                 check_directory(archive)
         _write_sheet(path, sheet=sheet, limit=limit)
@@ -110,7 +112,7 @@ def _merged_rows(table: CalamineSheet) -> int:
 
 def _chosen(path: str, *, workbook: CalamineWorkbook, wanted: str) -> tuple[str, list[str], CellTexts | None]:
     """The sheet to read, the names there are, and what its cells show."""
-    if not zipfile.is_zipfile(path):
+    if not is_archive(path):
         return *_choose(workbook, wanted=wanted, has_content=_has_cells(workbook)), None
     with zipfile.ZipFile(path) as archive:
         members = archive.namelist()
@@ -124,6 +126,12 @@ def _chosen(path: str, *, workbook: CalamineWorkbook, wanted: str) -> tuple[str,
             has_content=lambda name: bool(count_cells(archive, member=parts[name], shown=shown)),
         )
         return *chosen, shown
+
+
+def is_archive(path: str) -> bool:
+    """Whether the file begins as a zip archive: Excel puts one at the end of an XLS file too."""
+    with Path(path).open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
 
 
 def _has_cells(workbook: CalamineWorkbook) -> Callable[[str], bool]:
@@ -153,7 +161,7 @@ def sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
     targets = {str(item.get("Id")): str(item.get("Target")) for item in relations}
     parts = {}
     for item in _xml(archive, member=WORKBOOK).iter():
-        target = targets.get(str(item.get(_RELATION)))
+        target = targets.get(item.get(_RELATION) or item.get(_STRICT_RELATION) or "")
         if item.tag.endswith("}sheet") and target:
             parts[str(item.get("name"))] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
     return parts

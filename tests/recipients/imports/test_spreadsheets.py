@@ -15,6 +15,7 @@ from backupsvc.errors import Refusal
 from recipients.imports import spreadsheet
 from recipients.imports.reader import read
 from recipients.imports.sniff import Sniffed, sniff
+from tests.fixtures.old_workbook import old_workbook
 
 
 @pytest.fixture
@@ -239,6 +240,27 @@ def test_durations_and_dates_of_every_format_are_read(path: Path) -> None:
     sheet.write_string(1, 3, "2.1.2024")
     workbook.close()
     assert rows_of(path, sniff(path)) == [(2, ["a@x.com", "36:00:00", "2024-01-02", "2.1.2024"])]
+
+
+def test_a_workbook_of_the_strict_standard_is_read(path: Path) -> None:
+    def strict(name: str, content: bytes) -> bytes:
+        usual, strict = b"http://schemas.openxmlformats.org/", b"http://purl.oclc.org/ooxml/"
+        for kind in (b"officeDocument/", b"spreadsheetml/") if name.startswith("xl/") else ():
+            content = content.replace(usual + kind + b"2006/", strict + kind)
+        return content
+
+    written(path, List=[["email", "name"], ["a@x.com", "A"]])
+    rewritten(path, strict)
+    assert rows_of(path, sniff(path)) == [(2, ["a@x.com", "A"])]
+
+
+@pytest.mark.parametrize("attached", [False, True], ids=["plain", "with an archive in it"])
+def test_workbooks_of_old_formats_are_read(path: Path, tmp_path: Path, attached: bool) -> None:
+    """Excel keeps its colours as a zip archive within an XLS file."""
+    archive = written(tmp_path / "theme.zip", List=[["no", "list"]]).read_bytes()
+    path.write_bytes(old_workbook([["email", "name"], ["a@x.com", "Zoë"]]) + archive * attached)
+    found = sniff(path, name="list.xls")
+    assert (found.headers, rows_of(path, found)) == (["email", "name"], [(2, ["a@x.com", "Zoë"])])
 
 
 def test_an_xlsx_file_may_be_called_anything(path: Path, tmp_path: Path) -> None:
