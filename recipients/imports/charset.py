@@ -67,7 +67,7 @@ def detect(path: Path) -> Charset:
     # Text in another encoding hardly ever makes a sound sequence: this is UTF-8 with damaged places.
     if sound * 2 >= damaged:
         return Charset("utf-8", 0.9)
-    return guessed(odd_places(path))
+    return guessed(odd_places(path), head=head)
 
 
 def _wide_encoding(head: bytes) -> str | None:
@@ -121,8 +121,8 @@ def odd_places(path: Path) -> list[Place]:
     return places
 
 
-def guessed(places: list[Place]) -> Charset:
-    """The likeliest encoding of one byte a character.
+def guessed(places: list[Place], *, head: bytes) -> Charset:
+    """The likeliest encoding, of one byte a character unless only another explains the file's `head`.
 
     A few odd bytes in a file that is ASCII otherwise are letters if they look like some in a word, and
     damage if they do not: then the file is UTF-8 and their rows are reported.
@@ -130,7 +130,7 @@ def guessed(places: list[Place]) -> Charset:
     texts = [place.text for place in places]
     lines = sorted({place.line for place in places})
     if len(lines) > _FEW or sum(len(_ODD.findall(text)) for text in texts) > 2 * _FEW:
-        encoding, certainty = likeliest(texts)
+        encoding, certainty = likeliest(texts, head=head)
         return Charset(encoding or "cp1252", certainty)
     scores = {name: makes_words(texts, encoding=name) for name in ("cp1252", "iso-8859-15")}
     best = max(scores, key=lambda name: scores[name])
