@@ -32,6 +32,9 @@ _VALUE = re.compile(r"[+-]?[\d.,]*\d%?|[\d./: T+Z-]{5,35}|[\w .'’()&/@+#!?*<>-
 _WRAPPED = re.compile(r"([\"']).*\1|.*\\[\"'].*", re.DOTALL)
 # A quote that opens or closes, and has its partner in another cell.
 _OPENED = re.compile(r"\"[^\"]*|'[^']*|[^\"]*[^\"\d]\"|[^']*'", re.DOTALL)
+# What most files are delimited by, and a name between two of them.
+_USUAL = ",;\t|"
+_NAME = re.compile(r"[\w .()/#-]{0,40}")
 # Rows above a table that are no reason for doubt.
 _FREE_ROWS = 5
 _COMPARED_ROWS = 50
@@ -64,7 +67,7 @@ def best_fit(parts: Sequence[str], *, base: Dialect, given: Mapping[str, Any]) -
     plain = {(fit.dialect.delimiter, fit.dialect.quote): fit for fit in fits if not fit.dialect.escape}
     scores = [_weighed(fit, beside=plain) for fit in fits]
     best = max(range(len(fits)), key=lambda n: scores[n])
-    rivals = [score for fit, score in zip(fits, scores, strict=True) if _differs(fit, fits[best])]
+    rivals = [score for fit, score in zip(fits, scores, strict=True) if _is_rival(fit, best=fits[best])]
     margin = 1 - max(rivals, default=0.0) / (scores[best] or 1.0)
     quality = fits[best].shape.consistency * min(1.0, 0.5 + len(fits[best].rows) / 20)
     return replace(fits[best], certainty=round(quality * min(1.0, 2 * margin), 3))
@@ -86,6 +89,13 @@ def _likely(
         if (dialect.delimiter, dialect.quote) in likely
         or (dialect.delimiter in marks and dialect.quote == '"')
     ]
+
+
+def _is_rival(fit: Fit, *, best: Fit) -> bool:
+    """Whether a dialect casts doubt on the best one: it reads other cells, and other quotes do not merely
+    damage what the same delimiter reads soundly."""
+    is_worse = fit.dialect.delimiter == best.dialect.delimiter and _misfits(fit) > _misfits(best)
+    return not is_worse and _differs(fit, best)
 
 
 def _differs(fit: Fit, best: Fit) -> bool:
@@ -203,8 +213,9 @@ def _fit(parts: Sequence[str], *, dialect: Dialect, given: Mapping[str, Any]) ->
     shape = shape_of(rows, header=given.get("header"), first_line=first_line)
     body = rows[shape.start :]
     score = _score([row.cells for row in body[:400] if not row.problem], shape=shape)
-    # A table at the end of many rows that fit nowhere is found in any text.
-    score *= len(body) / (len(body) + max(0, shape.others - _FREE_ROWS)) if first_line is None else 1.0
+    # A table at the end of rows that fit nowhere is found in any text, and one of a single row everywhere.
+    free = min(_FREE_ROWS, len(body) - 1)
+    score *= len(body) / (len(body) + max(0, shape.others - free)) if first_line is None else 1.0
     if shape.start and first_line is None:
         # What was skipped may be the header, which fits the right dialect only.
         score *= 0.85 if shape.header else 0.7
@@ -235,4 +246,17 @@ def _score(table: Sequence[list[str]], *, shape: Shape) -> float:
         # Of a||b, half of the delimiter was taken.
         score *= 0.5
     score *= 0.7 + 0.3 * typed / max(shape.columns, 1)
-    return score * (1.0 if shape.columns > 1 else 0.6)
+    if shape.columns > 1:
+        return score
+    return score * (0.2 if _is_split(table, header=shape.header) else 0.6)
+
+
+def _is_split(table: Sequence[list[str]], *, header: bool) -> bool:
+    """Whether a table of one column has a header that a delimiter cuts into names, and rows that have it
+    too: then rows of other widths are likelier than one column."""
+    texts = [cells[0] for cells in table if cells]
+    for mark in _USUAL if header and len(texts) > 1 else ():
+        names = [name.strip(" \"'") for name in texts[0].split(mark)]
+        if len(names) > 1 and all(_NAME.fullmatch(name) for name in names) and any(names):
+            return 2 * sum(mark in text for text in texts[1:]) >= len(texts) - 1
+    return False

@@ -83,7 +83,8 @@ def is_header_above(row: Row, *, first: Row, columns: int) -> bool:
     many."""
     names = names_in(row, columns=columns)
     is_near = max(2, columns - 2) <= len(names) <= columns + 3
-    has_names = all(name.strip() and not is_value(name) for name in names)
+    filled = [name for name in names if name.strip()]
+    has_names = len(filled) > 1 and not any(map(is_value, filled))
     return is_near and has_names and any(is_value(cell) for cell in first.cells if cell)
 
 

@@ -129,7 +129,12 @@ def _start(rows: Sequence[Row], *, full: Sequence[int], columns: int, address_co
     enough = 0.6 * max(filled.values())
     first = full[0]
     for index in full[:_TITLE_ROWS]:
-        if filled[index] >= enough or any(is_address(cell) for cell in rows[index].cells):
+        if (
+            filled[index] >= enough
+            # A column of the rows' own names has none itself. What stands above a table begins at the left.
+            or (columns > 1 and all(rows[index].cells[1:]))
+            or any(is_address(cell) for cell in rows[index].cells)
+        ):
             if index != first and not any(is_value(cell) for cell in rows[index].cells if cell):
                 return index
             break
@@ -151,7 +156,8 @@ def _width(rows: Sequence[Row]) -> int:
     if not places:
         return max((len(row.cells) for row in rows), default=1)
     weights = {width: _weight(rows, width=width, places=found) for width, found in places.items()}
-    best = max(weights, key=lambda width: (weights[width], width))
+    # Where as many rows have one width as another, the first row tells.
+    best = max(weights, key=lambda width: (weights[width], width == len(rows[0].cells) > 1, width))
     for width, found in sorted(places.items(), key=lambda item: item[1][0]):
         is_before = found[int(len(found) * 0.95)] < places[best][len(places[best]) // 20]
         if width > 1 and len(found) >= _TABLE_ROWS and is_before and weights[width] > 0.5 * weights[best]:

@@ -239,6 +239,38 @@ def test_our_spreadsheet_safe_files_are_shown_as_they_were(path: Path) -> None:
     assert found.sample[0][-3:] == ["=1", "'=2", ""]
 
 
+@pytest.mark.parametrize(
+    ("content", "headers", "rows", "damaged"),
+    [
+        # No row is as wide as the header.
+        ("a,b,c,d\n1,2,3\n", ["a", "b", "c", "d"], [], [2]),
+        ("id,name,age\n1101,John\n1102,Julie,26,Potatoes\n", ["id", "name", "age"], [], [2, 3]),
+        ("a,b,c\n1\n4,5,6\n", ["a", "b", "c"], [["4", "5", "6"]], [2]),
+        ("a,b,c\n1,cat\ndog,c\n3,b,c\n", ["a", "b", "c"], [["3", "b", "c"]], [2, 3]),
+        # The words of one row make no table that all others stand above.
+        (
+            'key,text,number\n1,27,,"Far too long!"\n,"Too short!"\n0,mixed types... uh oh,17\n',
+            ["key", "text", "number"], [["0", "mixed types... uh oh", "17"]], [2, 3],
+        ),
+        ("Date,Agency,Clicks\nNo data for this report,,\n", ["Date", "Agency", "Clicks"],
+         [["No data for this report", "", ""]], []),
+        # A name is missing where the rows' own names stand, or amid the others.
+        ('"","text"\n"V1","Often?"\n"V2","Never?"\n"V3","Now?"\n', ["", "text"],
+         [["V1", "Often?"], ["V2", "Never?"], ["V3", "Now?"]], []),
+        ("id,name,,note\n1,ann\n2,bob\n3,cid,1,2,3\n", ["id", "name", "", "note"],
+         [["1", "ann", "", ""], ["2", "bob", "", ""]], [4]),
+    ],
+)  # fmt: skip
+def test_small_odd_tables_keep_their_header_and_their_rows(
+    path: Path, content: str, headers: list[str], rows: list[list[str]], damaged: list[int]
+) -> None:
+    found = look(path, content)
+    read_rows = list(read(path, dialect=found.dialect))
+    assert found.headers == headers
+    assert [row.cells for row in read_rows if not row.problem] == rows
+    assert [row.line for row in read_rows if row.problem] == damaged
+
+
 def test_large_files_are_judged_by_head_middle_and_tail(path: Path) -> None:
     rows = [[f"p{n}@example.com", "Smith, Ann" if n > 9000 else "Ann", "x" * 40] for n in range(20_000)]
     found = look(path, table([HEADER, *rows], ";"))
