@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from backups.actions.purge import purge_due
 from backups.actions.snapshots import request_snapshot
-from backups.models import AccountKey, ArchiveKey, PurgeEntry, PurgeGuard, Restore, Snapshot
+from backups.models import AccountKey, ArchiveKey, PreparedArchive, PurgeEntry, PurgeGuard, Restore, Snapshot
 from backupsvc.accounts import audit
 from backupsvc.accounts.actions.sealing import seal_log
 from backupsvc.accounts.actor import operator
@@ -444,6 +444,17 @@ def leave_an_account_alone(world: World) -> str:
     return "account other"
 
 
+def leave_an_archive_that_was_written_ahead(world: World) -> str:
+    prepared = PreparedArchive.objects.create(
+        account=world.news.account,
+        group=world.news,
+        group_name="News",
+        change=world.cancelled,
+        created_at=timezone.now() - timedelta(days=3),
+    )
+    return f"prepared archive {prepared.pk}"
+
+
 DAMAGES: list[tuple[str, Callable[[World], str]]] = [
     ("I1", lose_a_backup),
     ("I2", remove_a_file),
@@ -489,6 +500,7 @@ DAMAGES: list[tuple[str, Callable[[World], str]]] = [
     ("I10", leave_half_an_upload),
     ("I10", leave_the_upload_of_an_import),
     ("I10", leave_an_upload_of_nobody),
+    ("I10", leave_an_archive_that_was_written_ahead),
     ("I11", change_a_log_entry),
     ("I11", cut_off_the_end_of_the_log),
     ("I11", let_the_log_be_changed),
