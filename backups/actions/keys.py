@@ -10,7 +10,7 @@ from backups import keyring
 from backups.archive import ArchiveDamaged, new_identity
 from backups.keyring import KeyUnusable
 from backups.keys import NotThisKey, key_file, key_id, seal, unseal
-from backups.models import AccountKey, ArchiveKey, Snapshot
+from backups.models import AccountKey, ArchiveKey, PreparedArchive, Snapshot
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
@@ -33,8 +33,8 @@ def open_archive_key(key: ArchiveKey) -> str:
         raise ArchiveDamaged("archive.key_broken") from exc
 
 
-def identity_of(snapshot: Snapshot) -> str | None:
-    """The identity that opens the snapshot's archive; None for one of the time before encryption.
+def identity_of(snapshot: Snapshot | PreparedArchive) -> str | None:
+    """The identity that opens the archive; None for one of the time before encryption.
 
     Raise as `open_archive_key`.
     """

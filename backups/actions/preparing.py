@@ -68,7 +68,7 @@ def prepared_for(group: Group) -> PreparedArchive | None:
 
 def jobs_preparing(group: Group) -> QuerySet[Job]:
     """The work that will have prepared an archive of the list when it has ended."""
-    coming = PreparedArchive.objects.filter(group=group, archive="")
+    coming = PreparedArchive.objects.filter(group=group, archive="").exclude(change__state__in=OVER)
     jobs = Job.objects.filter(kind=PREPARE_JOB, subject_id__in=coming.values("pk"))
     return jobs.exclude(state__in=ENDED)
 

@@ -215,7 +215,7 @@ def verify(snapshot: Snapshot, *, actor: Actor | None = None) -> Manifest:
     return manifest
 
 
-def read_back(snapshot: Snapshot) -> Manifest:
+def read_back(snapshot: Snapshot | PreparedArchive) -> Manifest:
     """Read the archive to its end and compare every checksum. Raises Refusal, and marks nothing."""
     identity = identity_of(snapshot)
     with storage.reading(snapshot.archive) as file:

@@ -13,6 +13,7 @@ INVARIANTS = (
     Invariant("I1", archives.changes_have_their_backup),
     # Complete means restorable: the file is there, whole, and holds what its row says.
     Invariant("I2", archives.complete_means_restorable, reads_files=True),
+    Invariant("I2", archives.prepared_archives_are_whole, reads_files=True),
     # What is encrypted can be opened.
     Invariant("I2", archives.keys_open, reads_files=True),
     # Every file belongs to a backup.

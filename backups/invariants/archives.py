@@ -65,6 +65,18 @@ def complete_means_restorable() -> Iterator[Broken]:
             )
 
 
+def prepared_archives_are_whole() -> Iterator[Broken]:
+    """What a backup may take over at any moment is as good as a backup."""
+    for prepared in list(PreparedArchive.objects.exclude(archive="")):
+        found = _read(prepared)
+        if isinstance(found, str) and PreparedArchive.objects.filter(pk=prepared.pk).exists():
+            yield Broken(
+                _place_of_prepared(prepared),
+                found,
+                "Cancel the change it was made for, and import again: a new one is written.",
+            )
+
+
 def files_belong_to_backups() -> Iterator[Broken]:
     """A file without a backup is what a writer that died left behind; the purge removes it."""
     before = timezone.now() - ORPHAN_AGE - VERY_LATE / 4
@@ -85,7 +97,7 @@ def prepared_archives_go() -> Iterator[Broken]:
     before = timezone.now() - KEPT_PREPARED - VERY_LATE
     for prepared in PreparedArchive.objects.filter(created_at__lt=before).iterator():
         yield Broken(
-            f"prepared archive {prepared.pk} (“{prepared.group_name}”)",
+            _place_of_prepared(prepared),
             "No backup has taken it over, and it should have been removed.",
             "Run: manage.py backups purge. See that the scheduler is running.",
         )
@@ -169,7 +181,7 @@ def erased_people_are_in_no_backup() -> Iterator[Broken]:
                 )
 
 
-def _read(snapshot: Snapshot) -> Manifest | str:
+def _read(snapshot: Snapshot | PreparedArchive) -> Manifest | str:
     """The file as it describes itself, when it is whole; else what is wrong with it."""
     try:
         return read_back(snapshot)
@@ -207,6 +219,10 @@ def _is_still_complete(snapshot: Snapshot) -> bool:
     return Snapshot.objects.filter(
         pk=snapshot.pk, state=SnapshotState.COMPLETE, archive=snapshot.archive
     ).exists()
+
+
+def _place_of_prepared(prepared: PreparedArchive) -> str:
+    return f"prepared archive {prepared.pk} (“{prepared.group_name}”)"
 
 
 def place_of(snapshot: Snapshot) -> str:

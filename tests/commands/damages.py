@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from backups.actions.purge import purge_due
@@ -444,6 +445,17 @@ def leave_an_account_alone(world: World) -> str:
     return "account other"
 
 
+def damage_what_was_written_ahead(world: World) -> str:
+    Group.objects.filter(pk=world.news.pk).update(revision=F("revision") + 1)
+    change = world.lists.preview("email\nzoe@x.com\n", into=world.news)
+    prepared = PreparedArchive.objects.get(change=change)
+    drain(Job.objects.get(kind="backups.prepare_archive", subject_id=prepared.pk))
+    prepared.refresh_from_db()
+    path = world.archives / prepared.archive
+    path.write_bytes(path.read_bytes()[:-1])
+    return f"prepared archive {prepared.pk}"
+
+
 def leave_an_archive_that_was_written_ahead(world: World) -> str:
     prepared = PreparedArchive.objects.create(
         account=world.news.account,
@@ -464,6 +476,7 @@ DAMAGES: list[tuple[str, Callable[[World], str]]] = [
     ("I2", swap_two_files),
     ("I2", mark_a_backup_damaged),
     ("I2", seal_with_a_lost_key),
+    ("I2", damage_what_was_written_ahead),
     ("I3", leave_an_orphan),
     ("I4", touch_rows_of_a_cancelled_change),
     ("I5", ignore_a_job),

@@ -145,6 +145,14 @@ def test_work_that_has_not_begun_when_its_change_ends_never_does(
     assert not files(archives)
 
 
+def test_a_change_that_was_cancelled_keeps_no_other_from_what_is_written_ahead(
+    lists: Lists, group: Group, archives: Path
+) -> None:
+    cancel_change(lists.preview(MORE, into=group), actor=lists.actor)
+    ahead = prepared(lists.preview(MORE, into=group))
+    assert storage_has(ahead.archive)
+
+
 def test_work_that_begins_after_its_change_has_ended_writes_nothing(
     lists: Lists, group: Group, archives: Path
 ) -> None:
