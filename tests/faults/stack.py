@@ -55,7 +55,7 @@ class Stack:
         data.mkdir()
         if os.geteuid() == 0:
             shutil.chown(data, "postgres")
-        _run([*_as_postgres(), _bin("initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"])
+        _run([*_as_postgres(), binary("initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"])
         self.start_one("postgres")
         self.start_one("redis")
         self.manage("migrate", "-v0")
@@ -143,7 +143,7 @@ class Stack:
         match name:
             case "postgres":
                 options = ["-p", str(self.ports["postgres"]), "-h", "127.0.0.1", "-k", ""]
-                return [*_as_postgres(), _bin("postgres"), "-D", str(self.folder / "postgres"), *options]
+                return [*_as_postgres(), binary("postgres"), "-D", str(self.folder / "postgres"), *options]
             case "redis":
                 where = ["--port", str(self.ports["redis"]), "--bind", "127.0.0.1", "--dir", str(self.folder)]
                 return ["redis-server", *where, "--save", ""]
@@ -189,7 +189,8 @@ def _as_postgres() -> list[str]:
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
 
 
-def _bin(name: str) -> str:
+def binary(name: str) -> str:
+    """The server's program. Raise FileNotFoundError."""
     found = shutil.which(name) or next(
         map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), ""
     )
