@@ -36,9 +36,9 @@ class FilterForm(forms.Form):
     )
     before = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False, widget=forms.HiddenInput)
 
-    def __init__(self, data: Mapping[str, Any], *, groups: Iterable[Group]) -> None:
+    def __init__(self, data: Mapping[str, Any], *, groups: Iterable[tuple[int, str, bool]]) -> None:
         super().__init__(data, auto_id="filter-%s")
-        names = [(group.pk, _listed_name(group)) for group in groups]
+        names = [(pk, _listed_name(name, is_live=is_live)) for pk, name, is_live in groups]
         self.fields["list"].choices = [("", _("All lists")), *names]  # type: ignore[attr-defined]
         self.fields["cause"].choices = [("", _("All causes")), *Cause.choices]  # type: ignore[attr-defined]
         self.is_valid()
@@ -121,8 +121,8 @@ def name_for_copy(snapshot: Snapshot) -> str:
     return snapshot.group_name[: NAME_LENGTH - len(ending)] + ending
 
 
-def _listed_name(group: Group) -> str:
-    return group.name if group.is_live else _now("%(name)s (deleted)") % {"name": group.name}
+def _listed_name(name: str, *, is_live: bool) -> str:
+    return name if is_live else _now("%(name)s (deleted)") % {"name": name}
 
 
 def _start_of(day: date | None, *, days_later: int = 0) -> datetime | None:

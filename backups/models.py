@@ -84,6 +84,8 @@ class Snapshot(models.Model):
             models.Index(fields=["archive"], name="snapshot_by_archive"),
             models.Index(fields=["state", "expires_at"], name="snapshot_by_expiry"),
             models.Index(fields=["state", "verified_at"], name="snapshot_by_verification"),
+            # The page of all backups asks for them each time: a few, or none, of very many.
+            models.Index(fields=["account"], condition=~models.Q(damaged_code=""), name="snapshot_damaged"),
         ]
 
     def __str__(self) -> str:

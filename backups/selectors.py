@@ -132,10 +132,14 @@ def damaged(account: Account) -> list[Snapshot]:
     return list(snapshots.exclude(damaged_code="").order_by("-pk"))
 
 
-def groups_to_choose(account: Account) -> QuerySet[Group]:
-    """The lists that one can look for: the live ones, and deleted ones that have backups."""
+def groups_to_choose(account: Account) -> list[tuple[int, str, bool]]:
+    """The lists that one can look for, by name: the live ones, and deleted ones that have backups.
+
+    Id, name, and whether it is live: of a thousand lists a choice needs no more.
+    """
     groups = Group.objects.filter(Q(hidden_at__isnull=True) | Exists(_visible_of_group()), account=account)
-    return groups.order_by("name", "pk")
+    found = groups.order_by("name", "pk").values_list("pk", "name", "hidden_at")
+    return [(pk, name, hidden_at is None) for pk, name, hidden_at in found]
 
 
 def groups_without_backup(account: Account, *, limit: int = 20) -> list[Group]:

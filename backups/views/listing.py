@@ -91,8 +91,7 @@ def row(request: AccountRequest, account: Account, snapshot_id: int) -> HttpResp
 
 
 def _page(request: AccountRequest, account: Account, *, name: str) -> HttpResponseBase:
-    groups = list(groups_to_choose(account))
-    form = FilterForm(request.GET, groups=groups)
+    form = FilterForm(request.GET, groups=groups_to_choose(account))
     filters = form.filters()
     page_url = reverse(name, args=[account.slug])
     before_id = form.before_id()
@@ -102,7 +101,7 @@ def _page(request: AccountRequest, account: Account, *, name: str) -> HttpRespon
         "page_url": page_url,
         "tab": "backups" if name == "backups:extras" else "",
         "is_filtered": filters != Filters(),
-        **found(request, account, filters=filters, before_id=before_id, groups=groups),
+        **found(request, account, filters=filters, before_id=before_id),
     }
     # The filters as they were understood, so that a link never carries on what was mistyped.
     kept = form.kept()
@@ -124,7 +123,6 @@ def _all_lists(
     *,
     filters: Filters,
     before_id: int | None,
-    groups: Sequence[Group],
 ) -> dict[str, Any]:
     listed, next_id = overview(account, filters=filters, before_id=before_id)
     lines = histories(account, [entry.group.pk for entry in listed])
@@ -146,10 +144,9 @@ def _one_list(
     *,
     filters: Filters,
     before_id: int | None,
-    groups: Sequence[Group],
 ) -> dict[str, Any]:
     """All backups of one list, page by page, below a large chart."""
-    group = next(group for group in groups if group.pk == filters.group_id)
+    group = Group.objects.get(pk=filters.group_id or 0, account=account)
     rows, next_id = group_page(account, filters=filters, before_id=before_id)
     lines = histories(account, [group.pk], limit=CHARTED)
     total = visible(account, filters=filters).count()
