@@ -12,7 +12,7 @@ from typing import Any
 from recipients.imports.dialect import Dialect
 from recipients.imports.heading import value_columns
 from recipients.imports.lines import split_lines
-from recipients.imports.records import Records, Row
+from recipients.imports.records import FAR_LINE, Records, Row
 from recipients.imports.shape import Shape, shape_of
 
 # With how much trust each delimiter is tried. "" is one column: a cell a line.
@@ -124,10 +124,6 @@ def rows_in(parts: Sequence[str], *, dialect: Dialect) -> tuple[list[Row], int]:
     return rows or [Row(1, [""])], untidy
 
 
-# The line number of rows of which only the place in a middle or last part of the file is known.
-FAR_LINE = 1_000_000_000
-
-
 def _weighed(fit: Fit, *, beside: Mapping[tuple[str, str], Fit]) -> float:
     """The score, less for reading quotes as plain characters unless quoting clearly fails, and less for
     an escape that mends nothing.
@@ -169,8 +165,7 @@ def _candidates(parts: Sequence[str], *, base: Dialect, given: Mapping[str, Any]
         for delimiter in delimiters
         for quote in ([given["quote"]] if "quote" in given else quotes)
         for escape in ([given["escape"]] if "escape" in given else escapes)
-        # Where "a"#"b" has a delimiter, it has no escape.
-        if not escape or escape not in delimiters
+        if not escape or escape != delimiter
     ]
 
 
@@ -183,7 +178,7 @@ def _delimiters(parts: Sequence[str], *, text: str) -> list[str]:
     if separator := _SEP_LINE.match(parts[0]):
         return [separator[1]]
     marks = [mark for mark in _DELIMITERS if mark in text or mark in ("", ",")]
-    if re.search(r"<\S+@\S+>", text) and " " in marks:
+    if re.search(r"<[^\s<>@]+@[^\s<>@]+>", text) and " " in marks:
         # "Ann Smith <ann@example.com>": the spaces are within the cells.
         marks.remove(" ")
     return marks + _rare_delimiters(text, known=marks)
@@ -218,7 +213,7 @@ def _fit(parts: Sequence[str], *, dialect: Dialect, given: Mapping[str, Any]) ->
     score *= len(body) / (len(body) + max(0, shape.others - free)) if first_line is None else 1.0
     if shape.start and first_line is None:
         # What was skipped may be the header, which fits the right dialect only.
-        score *= 0.85 if shape.header else 0.7
+        score *= 0.85 if shape.header else 0.5
     score *= 1 - 0.5 * untidy / max(len(rows), 1)
     return Fit(dialect, rows, shape, score * _DELIMITERS.get(dialect.delimiter, _RARE_TRUST), untidy=untidy)
 

@@ -13,6 +13,9 @@ _DATA = re.compile(
     r"[+-]?[$€£]?[\d.,:]*\d%?|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?|(true|false|yes|no|ja|nein)|https?://.*",
     re.IGNORECASE,
 )
+_AT = re.compile(r"\w@\w|@[\w-]+\.\w")
+# No column has a longer name.
+_LONGEST_NAME = 1000
 _WRAPPED = re.compile(r"([\"']).*\1")
 # More rows than this are no header.
 MOST_HEADER_ROWS = 4
@@ -24,6 +27,11 @@ def is_address(cell: str) -> bool:
     if text.endswith(">") and "<" in text:
         text = text[text.rindex("<") + 1 : -1]
     return bool(ADDRESS.fullmatch(text.removeprefix("mailto:").strip("\"' ")))
+
+
+def holds_address(cell: str) -> bool:
+    """Whether there is an address in a cell, sound or not, and whatever else is there."""
+    return bool(_AT.search(cell))
 
 
 def is_value(cell: str) -> bool:
@@ -69,7 +77,7 @@ def names_of(rows: Sequence[Row], *, columns: int) -> list[str]:
 def is_header(row: Row, *, following: Sequence[Row], address_column: int | None) -> bool:
     """Whether a row names the columns: no addresses in it, and names we know or cells unlike those below."""
     cells = [cell.strip() for cell in names_in(row, columns=0)]
-    if any(is_address(cell) for cell in cells):
+    if any(len(cell) > _LONGEST_NAME or holds_address(cell) for cell in cells):
         return False
     if any(field_of(cell) or idea_of(cell) for cell in cells):
         return True

@@ -19,7 +19,7 @@ from recipients.imports.columns import (
     type_of_new,
 )
 from recipients.imports.fields import field_parser
-from recipients.imports.records import ADDRESS
+from recipients.imports.records import has_address
 from recipients.times import Style, is_no_time, parse_date
 from recipients.values import SAFE_MARKER, check_text
 from recipients.words import is_no_gender, parse_gender
@@ -212,7 +212,7 @@ def _holds(target: str, *, header: str, cells: Sequence[str]) -> bool:
 
 def _address_share(index: int, *, samples: Sequence[Sequence[str]]) -> float:
     cells = _cells(index, samples=samples)
-    return sum(bool(ADDRESS.search(cell)) for cell in cells) / len(cells) if cells else 0.0
+    return sum(map(has_address, cells)) / len(cells) if cells else 0.0
 
 
 def _new_attributes(

@@ -32,7 +32,9 @@ def read(path: Path, *, dialect: Dialect) -> Iterator[Row]:
 
 def _delimited_rows(path: Path, *, dialect: Dialect) -> Iterator[Row]:
     lines = islice(read_lines(path, encoding=dialect.encoding), dialect.first_line - 1, None)
-    records = Records(lines, dialect=dialect, columns=None, line=dialect.first_line)
+    # A header may have another width than the rows.
+    columns = None if dialect.header else dialect.columns or None
+    records = Records(lines, dialect=dialect, columns=columns, line=dialect.first_line)
     first = records.next_filled()
     if first is None:
         return

@@ -36,7 +36,17 @@ MOST_CAREFUL_RECORDS = 1 << 20
 # Lines that escaped line ends may join to one record.
 MOST_ESCAPED_LINES = 1000
 
+# The line number of rows of which only the place in a middle or last part of the file is known.
+FAR_LINE = 1_000_000_000
+
 ADDRESS = re.compile(r"[^\s@<>\"',;|]+@[^\s@<>\"',;|]+\.[^\s@<>\"',;|]+")
+# What an address has around its @. A search for a whole one would take the square of a cell's length.
+_HEART = re.compile(r"[^\s@<>\"',;|]@[^\s@<>\"',;|]+\.[^\s@<>\"',;|]")
+
+
+def has_address(text: str) -> bool:
+    """Whether there is an address somewhere in a text."""
+    return bool(_HEART.search(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +301,7 @@ class Records:
         size = len(lines[0])
         while self._peek() and self.columns and self._delimiter and size < SHORT_LIMIT:
             line = self._ahead[0]
-            if line.count(self._delimiter) >= self.columns - 1 or ADDRESS.search(line):
+            if line.count(self._delimiter) >= self.columns - 1 or has_address(line):
                 return
             size += len(line)
             lines.append(self._ahead.popleft())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from recipients.imports.columns import field_of
 from recipients.imports.heading import (
+    holds_address,
     is_address,
     is_header,
     is_header_above,
@@ -14,7 +15,7 @@ from recipients.imports.heading import (
     names_in,
     rows_of_header,
 )
-from recipients.imports.records import Row
+from recipients.imports.records import FAR_LINE, Row
 
 # Fewer than this share of rows that are short or long is damage, not a habit.
 _HABIT = 0.1
@@ -58,14 +59,21 @@ def shape_of(rows: Sequence[Row], *, header: bool | None = None, first_line: int
     full = [index for index in range(skipped, len(rows)) if _fits(rows[index], columns=columns)]
     address_column, _ = _address_column([rows[index] for index in full], columns=columns)
     start = skipped
-    if first_line is None and full:
-        start = _start(rows, full=full, columns=columns, address_column=address_column)
+    near = [index for index in full if rows[index].line < FAR_LINE]
+    if first_line is None and near:
+        start = _start(rows, full=near, columns=columns, address_column=address_column)
         # Whatever its width: a row with an address is no title, and nobody may vanish as one.
         start = min([start, *(n for n in range(start) if any(map(is_address, rows[n].cells)))])
-    body = rows[start:]
     if header is None:
-        header = bool(body) and is_header(body[0], following=body[1:], address_column=address_column)
+        header = _has_header(rows[start:], address_column=address_column)
+    if first_line is None and not header:
+        # Nor is one above rows that begin without a header, be it damaged.
+        start = min([start, *(n for n in range(start) if any(map(holds_address, rows[n].cells)))])
     return _shape(rows, start=start, columns=columns, header=header)
+
+
+def _has_header(body: Sequence[Row], *, address_column: int | None) -> bool:
+    return bool(body) and is_header(body[0], following=body[1:], address_column=address_column)
 
 
 def _shape(rows: Sequence[Row], *, start: int, columns: int, header: bool) -> Shape:

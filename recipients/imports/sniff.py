@@ -18,10 +18,10 @@ from backupsvc.errors import Refusal
 from recipients.imports.charset import Charset, detect, doubly_encoded
 from recipients.imports.columns import FIELDS, is_own_header
 from recipients.imports.dialect import MOST_COLUMNS, Dialect, corrected
-from recipients.imports.fit import FAR_LINE, Fit, best_fit, rows_in
+from recipients.imports.fit import Fit, best_fit, rows_in
 from recipients.imports.heading import names_in, names_of
 from recipients.imports.lines import MARK_ERRORS, split_lines
-from recipients.imports.records import ADDRESS, Row
+from recipients.imports.records import FAR_LINE, Row, has_address
 from recipients.imports.shape import Shape, shape_of
 from recipients.imports.spreadsheet import open_sheet
 from recipients.values import SAFE_MARKER, unescape_formula
@@ -35,7 +35,8 @@ Warned = tuple[str, dict[str, Any]]
 
 # Web pages that are called .xls, and documents of other programs, hold tables that are none of CSV.
 _MARKUP = re.compile(
-    r"\ufeff?\s*(?:<(?:!doctype|html|head|body|table)[\s>]|<\?xml|<!--|\{\\rtf|BEGIN:VCARD|\[?\s*\{\s*\")",
+    r"\ufeff?\s*+(?:<(?:!doctype|html|head|body|table|meta|style|div|script)[\s>]|<\?xml|<!--|\{\\rtf"
+    r"|BEGIN:VCARD|MIME-Version:|\[?\s*+\{\s*+\")",
     re.IGNORECASE,
 )
 # What some writers put before a quote in a cell, and others mean as it stands.
@@ -96,7 +97,9 @@ def _sniff_text(path: Path, *, given: dict[str, Any]) -> Sniffed:
     shape, rows = fit.shape, fit.rows[fit.shape.start :]
     if shape.columns > MOST_COLUMNS:
         raise Refusal("file.too_many_columns", found=shape.columns, limit=MOST_COLUMNS)
-    dialect = _with_shape(fit.dialect, shape=shape, first_line=given.get("first_line", rows[0].line))
+    # A first row may be too long for all of it to be looked at.
+    first_line = rows[0].line if rows[0].line < FAR_LINE else 1
+    dialect = _with_shape(fit.dialect, shape=shape, first_line=given.get("first_line", first_line))
     warnings = _text_warnings(charset, text="".join(parts)) + _warnings(dialect, fit=fit)
     size, sampled = path.stat().st_size, sum(len(part.encode(encoding, "replace")) for part in parts)
     count = len(rows) - shape.header * shape.header_rows
@@ -190,7 +193,7 @@ def _is_doubtful(fit: Fit) -> bool:
     """Whether another delimiter may be meant: it is likely, or addresses stand amid other things."""
     rows = fit.rows[fit.shape.start :]
     is_mixed = fit.shape.columns == 1 and fit.shape.address_column is None
-    return fit.certainty < _DOUBT or (is_mixed and any(ADDRESS.search(row.cells[0]) for row in rows))
+    return fit.certainty < _DOUBT or (is_mixed and any(has_address(row.cells[0]) for row in rows))
 
 
 def _header_warnings(rows: Sequence[Row], *, dialect: Dialect) -> list[Warned]:
@@ -268,7 +271,7 @@ def _sniffed(
     if is_safe:
         names, data = plain, [[unescape_formula(cell) for cell in row] for row in data]
     headers = [names[n] if n < known else f"Column {n + 1}" for n in range(dialect.columns)]
-    if not any(ADDRESS.search(cell) for row in data for cell in row) and data:
+    if not any(has_address(cell) for row in data for cell in row) and data:
         warnings = [*warnings, ("file.no_address_column", {})]
     return Sniffed(
         dialect, headers, data, confidence, warnings, is_own=is_own, is_spreadsheet_safe=is_safe,
