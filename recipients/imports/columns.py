@@ -45,7 +45,9 @@ _FIELD_NAMES = {
         "inschrijfstatus|abonnementsstatus|toestemming|active|is_active|aktiv|attivo|actif|activo|actief|"
         # Whether mail came back: read as bounced, whatever they say (`says_bounced`).
         "bounced|is_bounced|hard bounced|hardbounced|hard bounce|bounce status|email hard bounce reason|"
-        "hard bounce reason|clean_time|cleaned|cleaned at"
+        "hard bounce reason|clean_time|cleaned|cleaned at|bounced hard|hardbounce|bounced at|bounced date|"
+        "email bounced date|email bounced reason|bounce reason|undeliverable|unzustellbar|gebounct|"
+        "rimbalzato|rebotado|onbestelbaar"
     ),
     "registered": (
         "registered|registered at|registered on|registriert|registriert am|registrierung|"
@@ -81,7 +83,10 @@ _FIELD_NAMES = {
         "date unsubscribed|unsubscription date|unsubscribed from all email|opted out|opt-out|optout|"
         "opt_out|opt-out date|optout_time|optout date|opted out at|opt-out time|email opt out|"
         "has opted out of email|hasoptedoutofemail|opted out of email|do not email|do not contact|"
-        "do_not_mail|blacklist|blacklisted|is_blacklisted|email blacklist|email blacklisted|"
+        "do_not_mail|inactive|inaktiv|inattivo|inactif|inactivo|inactief|removed|removed at|excluded|"
+        "cancelled|canceled|cancelled at|left at|gekündigt am|résilié le|annullato|cancellato|cancellato il|"
+        "cancelado|cancelada|opposizione|opposition|bloqué|blacklist|blacklisted|"
+        "is_blacklisted|email blacklist|email blacklisted|"
         "email_blacklisted|blocklist|blocklisted|email blocklisted|blocked|suppressed|suppression|"
         "complained|complaint|spam complaint|marked as spam|deaktiviert|deaktiviert am|deaktivierung|"
         "deaktivierungsdatum|abgemeldet|abgemeldet am|abmeldedatum|abmeldung|abmeldezeitpunkt|"
@@ -116,11 +121,35 @@ _FIELD_NAMES = {
 # Of the names of a status, those that say that mail came back.
 _BOUNCE_NAMES = (
     "bounced|is_bounced|hard bounced|hardbounced|hard bounce|email hard bounce reason|hard bounce reason|"
-    "clean_time|cleaned|cleaned at"
+    "clean_time|cleaned|cleaned at|bounced hard|hardbounce|bounced at|bounced date|email bounced date|"
+    "email bounced reason|bounce reason|undeliverable|unzustellbar|gebounct|rimbalzato|rebotado|onbestelbaar"
 )
 # What stands before a subscription's own name: "Opted out of email: Newsletter".
 _OUT_OF = ("opted out of email",)
 
+# What a name holds, among whatever other words, that says who is out, or who wants mail. Asked after all
+# whole names; the cells must agree. An opt-out that is overlooked cannot be made good.
+_OUT_STEMS = (
+    "unsub|opt out|opted out|blacklist|blocklist|suppress|do not mail|do not email|do not contact|no email|"
+    "spam report|reported spam|abgemeldet|abmeld|abbestell|austrag|ausgetragen|widerruf|widerspruch|sperre|"
+    "gesperrt|sperrliste|sperrvermerk|blockiert|keine mail|keine email|kein newsletter|keine newsletter|"
+    "keine werbung|robinson|inaktiv|disiscri|revoca|lista nera|bloccat|non contattare|non inviare|désabonn|"
+    "désinscri|liste noire|ne pas contacter|retrait du consentement|desuscri|de baja|fecha baja|lista negra|"
+    "bloqueado|no contactar|no enviar|no suscrito|uitgeschreven|uitschrij|afgemeld|afmeld|opgezegd|"
+    "zwarte lijst|geblokkeerd|niet mailen|geen mail|geen email|geen nieuwsbrief|no longer subscribed"
+)
+_IN_STEMS = (
+    "subscri|opt in|opted in|consent|permission|accepts marketing|accepts email|newsletter|einwilligung|"
+    "dsgvo|werbeerlaubnis|werbung erlaubt|abonn|kontaktstatus|consenso|iscritto|iscrizione|"
+    "accetta marketing|consentement|inscrit|accepte le marketing|consentimiento|suscrit|suscripción|"
+    "acepta marketing|acepta recibir|nieuwsbrief|toestemming|accepteert marketing"
+)
+# Words that make something else of such a name: another channel, or what is said about it.
+_ELSE = re.compile(
+    r"(?<![a-z])(?:sms|phone|telefon|mobile|whatsapp|push|post|source|quelle|ip|url|link|id|name|count|anzahl|"
+    r"reason|grund|motivo|motif|campaign|kampagne|title|text)(?![a-z])",
+    re.IGNORECASE,
+)
 # One line an idea: the names that mean the same attribute. The type is that of a new attribute.
 _IDEAS = {
     ("firstname", "text"): (
@@ -208,6 +237,9 @@ _RANKED_FIELDS = {
 _IDEA_OF = {normalized(name): idea for idea, names in _IDEAS.items() for name in names.split("|")}
 _BOUNCED = frozenset(map(normalized, _BOUNCE_NAMES.split("|")))
 _OUT = tuple(map(normalized, _OUT_OF))
+_OUTS = tuple(map(normalized, _OUT_STEMS.split("|")))
+_INS = tuple(map(normalized, _IN_STEMS.split("|")))
+_LONGEST_NAME = 60
 # Create Date (EST), OPTIN_TIME [UTC]
 _REMARK = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
 
@@ -221,6 +253,18 @@ def field_of(header: str) -> tuple[str, int] | None:
     return found
 
 
+def meaning_of(header: str) -> tuple[str, int] | None:
+    """The field a header means, be it only by a part that tells of consent, and how good a name it is."""
+    found = field_of(header)
+    if found or len(header) > _LONGEST_NAME or _ELSE.search(header):
+        return found
+    name = normalized(header)
+    for field, stems in (("deactivated", _OUTS), ("status", _INS)):
+        if any(stem in name for stem in stems):
+            return field, len(_RANKED_FIELDS) + 1
+    return None
+
+
 def says_bounced(header: str) -> bool:
     """Whether whatever stands in a column of this name says that mail to the person came back."""
     return normalized(header) in _BOUNCED
@@ -228,7 +272,7 @@ def says_bounced(header: str) -> bool:
 
 def says_out(header: str) -> bool:
     """Whether a yes in a column of this name says that the person wants no mail."""
-    found = field_of(header)
+    found = meaning_of(header)
     return found is not None and found[0] == "deactivated"
 
 

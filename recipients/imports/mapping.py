@@ -15,6 +15,7 @@ from recipients.imports.columns import (
     field_of,
     idea_of,
     is_own_header,
+    meaning_of,
     normalized,
     type_of_new,
 )
@@ -134,7 +135,7 @@ def _take_by_meaning(
     take: abc.Callable[[int, str], None],
 ) -> None:
     """Take columns for what their headers usually mean, the better names first."""
-    found = [(index, field_of(header)) for index, header in enumerate(headers)]
+    found = [(index, meaning_of(header)) for index, header in enumerate(headers)]
     for _, index, field in sorted((field[1], index, field[0]) for index, field in found if field):
         if field != "email":
             take(index, field)
@@ -323,15 +324,15 @@ def unmapped_signup(
     """Headers that say how people signed up or left, for fields that the mapping leaves out.
 
     Where several columns can say it, one of them is not enough: each may name people who are out. Only a
-    second one whose cells say something else is left alone.
+    second one, or one with a name of a kind, whose cells say something else is left alone.
     """
     count = len(FIELDS) if is_own_header(headers) else len(headers)
     left_out = []
     for index, (header, target) in enumerate(zip(headers[:count], mapping.columns, strict=False)):
-        field = field_of(header)
+        field = meaning_of(header)
         if target or field is None or field[0] not in SIGNUP_FIELDS:
             continue
-        if field[0] in mapping.targets and not (
+        if (field[0] in mapping.targets or not field_of(header)) and not (
             field[0] in SEVERAL and _says(field[0], header=header, cells=_cells(index, samples=samples))
         ):
             continue

@@ -96,6 +96,41 @@ def test_the_exports_of_other_tools_map_themselves(tool: str, headers: str, targ
     assert columns(headers.split(";" if ";" in headers else ","), attributes=known) == expected
 
 
+@pytest.mark.parametrize(
+    ("headers", "target"),
+    [
+        # As the tools call it: HubSpot, Klaviyo, ActiveCampaign, GetResponse, MailerLite, MailUp, shops.
+        ("Unsubscribed from all emails,Opted out of all email,Email Suppressions,Unsubscribe timestamp,"
+         "Global unsubscribe,OptOut_Date,marketing_opt_out,Email Opted Out,No Longer Subscribed,"
+         "Has Unsubscribed", "deactivated"),
+        ("Newsletter abbestellt,Abmeldung am,Widerruf am,Werbewiderspruch,Auf Sperrliste,Keine E-Mails,"
+         "Inaktiv", "deactivated"),
+        ("Disiscritta,Revoca consenso,Data revoca,In lista nera,Non inviare email,Bloccato", "deactivated"),
+        ("Désabonnement,Sur liste noire,Ne pas contacter,Date désinscription newsletter", "deactivated"),
+        ("Fecha de desuscripción,Dado de baja el,En lista negra,No enviar correos,Bloqueado", "deactivated"),
+        ("Afmelding nieuwsbrief,Op zwarte lijst,Niet mailen,Geen nieuwsbrief,Opgezegd op", "deactivated"),
+        ("Newsletter subscribed,Email Permission Status,Opted-In,GDPR Consent,Einwilligung E-Mail,DSGVO,"
+         "Consenso newsletter,Abonné newsletter,Acepta marketing,Toestemming nieuwsbrief,"
+         "Bounced Hard", "status"),
+        # Of another channel, or about how it came to it.
+        ("SMS opt-out,Unsubscribe link,UNSUB_REASON,UNSUB_CAMPAIGN_TITLE,Opt-out count,Blacklist ID,"
+         "SMS Marketing Consent,WhatsApp opt-in,Newsletter name", ""),
+    ],
+)  # fmt: skip
+def test_names_of_consent_are_known_by_their_parts(headers: str, target: str) -> None:
+    for header in headers.split(","):
+        sample = [["a@x.com", "no"], ["b@x.com", "yes"]]
+        assert (header, columns(["email", header], sample)[1]) == (header, target)
+
+
+def test_a_name_of_consent_means_nothing_above_cells_of_another_kind() -> None:
+    headers = ["email", "Newsletter-Thema", "Subscription plan", "Abmeldegebühr"]
+    sample = [["a@x.com", "Kochen", "gold", "3,50"], ["b@x.com", "Reisen", "silver", "4,00"]]
+    mapping = suggest(headers, samples=sample, attributes=[])
+    assert mapping.columns == ("email", "", "", "")
+    assert unmapped_signup(headers, mapping, samples=sample) == []
+
+
 def test_every_column_that_says_who_is_out_is_used() -> None:
     headers = ["email", "Status", "Newsletter", "Unsubscribed", "Blacklisted", "Bounced"]
     sample = [
