@@ -233,6 +233,7 @@ TEXTS: dict[str, str | Promise] = {
         "The server's disk is full, so nothing was changed. Ask whoever runs the server to make room, then "
         "try again."
     ),
+    "file.archive": _("This is an archive of files. Unpack it, and upload the list that is in it."),
     "file.backslashes": _(
         "Cells with a backslash before a quotation mark: %(count)s. They are read as they stand, with the "
         "backslash."

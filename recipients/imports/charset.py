@@ -20,9 +20,9 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _BINARY_STARTS = (
-    b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"SQLite format 3",
-    b"\x7fELF", b"BM6", b"PAR1", b"\xfd7zXZ", b"BZh",
+    b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"SQLite format 3", b"\x7fELF", b"BM6", b"PAR1",
 )  # fmt: skip
+_ARCHIVE_STARTS = (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"\xfd7zXZ", b"BZh")
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
 # Controls that text files do not have (they do have tab, line ends, form feed, escape, unit separators).
@@ -48,11 +48,13 @@ class Charset:
 
 
 def detect(path: Path) -> Charset:
-    """The encoding of a file. Raises Refusal("file.empty") or ("file.binary")."""
+    """The encoding of a file. Raises Refusal("file.empty"), ("file.archive") or ("file.binary")."""
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
     if not head:
         raise Refusal("file.empty")
+    if head.startswith(_ARCHIVE_STARTS):
+        raise Refusal("file.archive")
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return Charset(encoding)

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -222,8 +223,9 @@ def _sniff_old_sheet(path: Path, *, given: dict[str, Any]) -> Sniffed:
     except Refusal as refusal:
         if refusal.code != "file.spreadsheet_unreadable":
             raise
-    with path.open("rb") as stream:
-        is_locked = "EncryptedPackage".encode("utf-16-le") in stream.read(_HEAD_BYTES)
+    # The name of a stream, in a directory that may be anywhere in the file.
+    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as content:
+        is_locked = content.find("EncryptedPackage".encode("utf-16-le")) >= 0
     raise Refusal("file.spreadsheet_locked" if is_locked else "file.spreadsheet_old")
 
 

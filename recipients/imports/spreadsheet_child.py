@@ -38,9 +38,14 @@ MOST_CELLS = 20_000_000
 HIGHEST_RATIO = 200
 SMALL_MEMBER_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 20
+# More than a line of a text file may have. A text that a thousand cells share is small in the archive.
+LONGEST_ROW = 4 << 20
+# What people send in archives.
+_LISTS = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 # A cell and what follows it at the end of one chunk, to be looked at again with the next.
 _TAIL_BYTES = 1 << 12
 WORKBOOK = "xl/workbook.xml"
+OPEN_MANIFEST = "META-INF/manifest.xml"
 
 # A cell with content; one without ends in "/>" and takes no memory.
 _CELL = rb"<%bc\s(?:[^>]*?\s)??r=[\"']([A-Z]{1,3})([0-9]{1,7})[\"'][^>]*(?<!/)>"
@@ -93,6 +98,8 @@ def _write_sheet(path: str, *, sheet: str, limit: int) -> None:
                 _show(texts, cells=cells, row=number, shown=shown)
             while texts and not texts[-1]:
                 texts.pop()
+            if sum(map(len, texts)) > LONGEST_ROW:
+                raise Refusal("file.spreadsheet_too_large")
             if texts:
                 _say([number + 1, texts])
     _say("end")
@@ -151,8 +158,13 @@ def check_directory(archive: zipfile.ZipFile) -> None:
             raise Refusal("file.spreadsheet_unreadable")
         if member.file_size > max(SMALL_MEMBER_BYTES, HIGHEST_RATIO * member.compress_size):
             raise Refusal("file.spreadsheet_too_large")
-    if not {WORKBOOK, "xl/workbook.bin", "content.xml"} & set(archive.namelist()):
-        raise Refusal("file.spreadsheet_unreadable")
+    names = archive.namelist()
+    if not {WORKBOOK, "xl/workbook.bin", OPEN_CONTENT} & set(names):
+        holds_lists = any(name.lower().endswith(_LISTS) for name in names)
+        raise Refusal("file.archive" if holds_lists else "file.binary")
+    # The members of a locked ODS are what they were, but for their content.
+    if OPEN_MANIFEST in names and b"encryption-data" in archive.read(OPEN_MANIFEST):
+        raise Refusal("file.spreadsheet_locked")
 
 
 def sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
