@@ -28,10 +28,12 @@ csv.field_size_limit(FIELD_LIMIT)
 PATIENCE_CHARS = 64 << 20
 SHORT_LIMIT = 1 << 16
 
-# Records read one by one before the fast path is tried again, and twice as many each time it fails:
-# damage comes in clusters, and finding an open quote may cost the fast path a mebibyte.
-CAREFUL_RECORDS = 100
+# Records read one by one before the fast path is tried again, and twice as many each time it does not get
+# further than that: damage comes in clusters.
+CAREFUL_RECORDS = 10
 MOST_CAREFUL_RECORDS = 1 << 20
+# A record of more lines is read with care. Most are none: they are what an open quote takes up.
+MOST_FAST_LINES = 50
 
 # Lines that escaped line ends may join to one record.
 MOST_ESCAPED_LINES = 1000
@@ -94,14 +96,16 @@ class Records:
     def __iter__(self) -> Iterator[Row]:
         careful = CAREFUL_RECORDS
         while True:
+            start = self.line
             yield from self._fast()
+            got_on = self.line - start > careful
+            careful = CAREFUL_RECORDS if got_on else min(2 * careful, MOST_CAREFUL_RECORDS)
             for _ in range(careful):
                 if not self._peek():
                     return
                 row = self.next_row()
                 if row is not None:
                     yield row
-            careful = min(2 * careful, MOST_CAREFUL_RECORDS)
 
     def next_row(self) -> Row | None:
         """The next record, read with care; None when it is blank or nothing is left."""
@@ -137,6 +141,7 @@ class Records:
         """Rows as long as all is well. Stops at the end, or gives back the lines of a record that is not."""
         taken, columns, names = self._taken, self.columns, self.names
         is_plain, quote, other = self._quoting.is_plain, self._quoting.quote, self._quoting.other
+        escape = "" if self._quoting.has_stand_in else self._quoting.escape
         is_neat = self._quoting.is_neat
         line = self.line
         try:
@@ -155,7 +160,7 @@ class Records:
                     and (text.isascii() or not UNDECODABLE.search(text))
                     and text[0] != other
                     and cells != names
-                    and is_plain
+                    and (is_plain or (escape and escape not in text))
                 ):
                     row = Row(line, cells)
                 else:
@@ -179,14 +184,20 @@ class Records:
             line = ahead.popleft()
             taken.append(line)
             yield prepared(line)
+            if len(taken) > MOST_FAST_LINES:
+                return
         if self._quoting.is_plain:
             for line in self._source:
                 taken.append(line)
                 yield line
+                if len(taken) > MOST_FAST_LINES:
+                    return
         else:
             for line in self._source:
                 taken.append(line)
                 yield prepared(line)
+                if len(taken) > MOST_FAST_LINES:
+                    return
 
     # One record
 
