@@ -181,16 +181,18 @@ class SetBasedEngine(BulkEngine):
         checked += f" AND {only}" if only else ""
         if not self._has_table(plain):
             return checked
-        return f"SELECT {columns} FROM {plain} {f'WHERE {only}' if only else ''} UNION ALL {checked}"
+        where = f"WHERE {only}" if only else ""
+        by_key = f"SELECT {columns} FROM {plain} {where} {self.dialect.by_key}"
+        return f"SELECT * FROM ({by_key}) AS p UNION ALL {checked}"
 
     def _judged_rows(self, plan: Plan, *, lines: str) -> str:
         return f"SELECT * FROM ({self._staged(plan.change_id, lines=lines)}) AS s {self.dialect.fence}"
 
     def staged(self, change_id: int) -> int:
-        raw = tables_of(change_id).raw
+        plain = tables_of(change_id).plain
         rows = self.execute("SELECT count(*) FROM recipients_stagedrow WHERE change_id = %s", [change_id])
-        if self._has_table(raw):
-            rows += self.execute(f"SELECT count(*) FROM {raw}", [])
+        if self._has_table(plain):
+            rows += self.execute(f"SELECT count(*) FROM {plain}", [])
         return sum(int(str(row[0])) for row in rows)
 
     def domains(self, change_id: int, *, among: Sequence[str]) -> list[tuple[str, int]]:

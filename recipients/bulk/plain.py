@@ -39,15 +39,20 @@ def literal(value: object) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _email(reading: Reading) -> str:
+    return next(cell.column for cell in reading.cells if cell.kind == "email")
+
+
 class PlainSql(ABC):
     """The statements about a raw table, in one database's words."""
 
     # An ordinary address: ASCII alone, and nothing that could be meant otherwise.
     longest_email = 64
 
-    def odd(self, reading: Reading) -> str:
-        """The condition that a row of the raw table is odd."""
-        return f"({' AND '.join(self.plain(cell, reading=reading) for cell in reading.cells)}) IS NOT TRUE"
+    def key_if_plain(self, reading: Reading) -> str:
+        """The key of a row of the raw table; NULL when the row is odd."""
+        is_plain = " AND ".join(self.plain(cell, reading=reading) for cell in reading.cells)
+        return self.typed("key", f"CASE WHEN {is_plain} THEN {self.key(_email(reading))} END")
 
     def unasked(self, cell: Cell, *, reading: Reading) -> str:
         """The condition that a cell is one the check has to be asked for."""
@@ -91,8 +96,8 @@ class PlainSql(ABC):
         return f"CASE WHEN {self.is_known(cell)} THEN {self.known(cell)} ELSE {own} END"
 
     def rows(self, reading: Reading, *, table: str) -> str:
-        """The SELECT of a raw table of plain rows, with the columns of `ROWS`."""
-        email = next(cell.column for cell in reading.cells if cell.kind == "email")
+        """The SELECT of a table of plain rows that have their keys, with the columns of `ROWS`."""
+        email = _email(reading)
         fields = {
             cell.target: self.value(cell, reading=reading)
             for cell in reading.cells
@@ -101,7 +106,7 @@ class PlainSql(ABC):
         fields |= {name: self.constant(name, value=value) for name, value in reading.fixed.items()}
         given = {
             "line": "line",
-            "key": self.key(email),
+            "key": "key",
             "email": email,
             "domain": self.domain(email),
             "digest": self.digest(email, key=reading.digest_key),

@@ -39,6 +39,7 @@ LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
 DIALECT = Dialect(
     differs="IS DISTINCT FROM",
     winners="SELECT DISTINCT ON (key) * FROM ({staged}) AS s ORDER BY key, line DESC",
+    by_key="ORDER BY key, line DESC",
     fence="OFFSET 0",
     listed="(SELECT * FROM {table} WHERE group_id = {group} ORDER BY key OFFSET 0)",
     nulls={
@@ -82,11 +83,28 @@ class PostgresEngine(SetBasedEngine):
         return super().merge(plan)
 
     def _judge(self, plan: Plan) -> None:
-        # Side by side in the order of their keys: no memory, whatever the planner believes of the sizes.
-        for way in ("hashjoin", "bitmapscan"):
+        with self._side_by_side(plan):
+            super()._judge(plan)
+
+    def _first_verdicts(self, plan: Plan) -> Verdicts:
+        with self._side_by_side(plan):
+            return super()._first_verdicts(plan)
+
+    def _fill(self, plan: Plan) -> Verdicts:
+        with self._side_by_side(plan):
+            return super()._fill(plan)
+
+    @contextmanager
+    def _side_by_side(self, plan: Plan) -> Iterator[None]:
+        """Rows are read in the order of their keys: no memory, whatever the planner believes of the sizes."""
+        ways = ["hashjoin", "bitmapscan"]
+        if self._has_table(tables_of(plan.change_id).keyed):
+            # They lie in that order, which the planner does not know.
+            ways.append("sort")
+        for way in ways:
             self.execute(f"SET LOCAL enable_{way} = off", [])
-        super()._judge(plan)
-        for way in ("hashjoin", "bitmapscan"):
+        yield
+        for way in ways:
             self.execute(f"SET LOCAL enable_{way} = on", [])
 
     def _set_planner(self) -> None:
@@ -145,19 +163,35 @@ class PostgresEngine(SetBasedEngine):
         return [str(row[0]) for row in rows] if len(rows) <= most else []
 
     def part(self, change_id: int, *, reading: Reading) -> None:
-        raw, odd, plain, _judged = tables_of(change_id)
+        raw, keyed, plain, _judged = tables_of(change_id)
         self._set_planner()
-        self.execute(f"CREATE UNLOGGED TABLE {odd} AS SELECT * FROM {raw} WHERE {self.sql.odd(reading)}", [])
-        self.execute(f"CREATE INDEX ON {odd} (line)", [])
-        self.execute(f"DELETE FROM {raw} USING {odd} WHERE {raw}.line = {odd}.line", [])
-        self.execute(f"CREATE VIEW {plain} AS {self.sql.rows(reading, table=raw)}", [])
+        # One pass over all rows for the tests and the order that preview and merge read them in.
+        self.execute(
+            f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off)"
+            f" AS SELECT {self.sql.key_if_plain(reading)} AS key, * FROM {raw} ORDER BY key, line DESC",
+            [],
+        )
+        self.execute(f"DROP TABLE {raw}", [])
+        self._index_keys(change_id)
+        self.execute(f"CREATE INDEX ON {keyed} (line) WHERE key IS NULL", [])
+        self.execute(
+            f"CREATE VIEW {plain} AS {self.sql.rows(reading, table=keyed)} WHERE key IS NOT NULL", []
+        )
+
+    def _index_keys(self, change_id: int) -> None:
+        self.execute(
+            f"CREATE INDEX ON {tables_of(change_id).keyed} (key, line DESC) WHERE key IS NOT NULL", []
+        )
 
     def odd_rows(self, change_id: int, *, after: int, most: int) -> list[tuple[int, list[str]]]:
         rows = self.execute(
-            f"SELECT * FROM {tables_of(change_id).odd} WHERE line > %s ORDER BY line LIMIT %s", [after, most]
+            f"SELECT * FROM {tables_of(change_id).keyed} WHERE key IS NULL AND line > %s"
+            " ORDER BY line LIMIT %s",
+            [after, most],
         )
         return [
-            (int(str(line)), ["" if cell is None else str(cell) for cell in cells]) for line, *cells in rows
+            (int(str(line)), ["" if cell is None else str(cell) for cell in cells])
+            for _no_key, line, *cells in rows
         ]
 
     def owners(self) -> list[int]:
@@ -177,10 +211,10 @@ class PostgresEngine(SetBasedEngine):
             with transaction.atomic():
                 self.execute(LOCK_WAIT, [])
                 self.execute(f"DROP VIEW IF EXISTS {tables.plain}", [])
-                self.execute(f"DROP TABLE IF EXISTS {tables.raw}, {tables.odd}, {tables.judged}", [])
+                self.execute(f"DROP TABLE IF EXISTS {tables.raw}, {tables.keyed}, {tables.judged}", [])
                 self.execute("SET LOCAL lock_timeout = 0", [])
         except OperationalError as problem:
-            log.info("%s is in use: %s", tables.raw, problem)
+            log.info("%s is in use: %s", tables.keyed, problem)
 
     def cleared_parameter(self, cleared: dict[str, None]) -> object:
         return list(cleared)
@@ -211,7 +245,7 @@ class PostgresEngine(SetBasedEngine):
         self._copy_in(f"COPY recipients_rejectedrow ({REJECTED}) FROM STDIN", io.BytesIO(lines))
 
     def stage_copytext(self, change_id: int, *, stream: BinaryIO, digest_key: bytes | None = None) -> int:
-        raw, _odd, plain, _judged = tables_of(change_id)
+        _raw, keyed, plain, _judged = tables_of(change_id)
         columns = ", ".join(COLUMNS)
         told = {
             **{name: name for name in ROWS},
@@ -221,15 +255,16 @@ class PostgresEngine(SetBasedEngine):
         }
         with transaction.atomic():
             self.execute(
-                f"CREATE UNLOGGED TABLE {raw} WITH (autovacuum_enabled = off)"
+                f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off)"
                 f" AS SELECT {columns} FROM recipients_recipient WITH NO DATA",
                 [],
             )
-            self.execute(f"ALTER TABLE {raw} ADD line bigint GENERATED ALWAYS AS IDENTITY", [])
-            count = self._copy_in(f"COPY {raw} ({columns}) FROM STDIN", stream)
+            self.execute(f"ALTER TABLE {keyed} ADD line bigint GENERATED ALWAYS AS IDENTITY", [])
+            count = self._copy_in(f"COPY {keyed} ({columns}) FROM STDIN", stream)
+            self._index_keys(change_id)
             self.execute(
                 f"CREATE VIEW {plain} AS"
-                f" SELECT {', '.join(f'{told[name]} AS {name}' for name in ROWS)} FROM {raw}",
+                f" SELECT {', '.join(f'{told[name]} AS {name}' for name in ROWS)} FROM {keyed}",
                 [],
             )
         return count

@@ -38,6 +38,7 @@ DIALECT = Dialect(
     # With max() SQLite takes all other columns from the row that has it (lang_select.html, 2.5).
     winners=f"SELECT {', '.join(name for name in ROWS if name != 'line')}, max(line) AS line"
     " FROM ({staged}) AS s GROUP BY key",
+    by_key="",
     fence="",
     listed="{table}",
     nulls=dict.fromkeys((*VALUES, "id", "email"), "NULL"),
@@ -114,7 +115,7 @@ class SqliteEngine(SetBasedEngine):
 
     def _drop_tables(self, tables: Tables) -> None:
         self.execute(f"DROP VIEW IF EXISTS {tables.plain}", [])
-        for table in (tables.raw, tables.odd, tables.judged):
+        for table in (tables.raw, tables.keyed, tables.judged):
             self.execute(f"DROP TABLE IF EXISTS {table}", [])
 
     def dump(self, group_id: int, *, sink: Sink) -> None:

@@ -1,8 +1,8 @@
 """Where the rows of a change lie before they are merged, besides the staging table that all share.
 
-A file's plain rows stay as they came, in a table of the change's own, because a second copy of a million
-rows would take longer than all checks together. The tables go with the change; what a dead process
-leaves behind, the sweep drops.
+A file's plain rows lie in a table of the change's own: as text, in the order of their addresses, in which
+everything after reads them. The tables go with the change; what a dead process leaves behind, the sweep
+drops.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ PREFIX = "recipients_staging_"
 class Tables(NamedTuple):
     """The names of one change's own tables and view.
 
-    raw: rows as text, by line. odd: those among them that the check must look at. plain: a view of the
-    raw rows as staged rows. judged: what the preview found for each address.
+    raw: a file's rows as text, while it is loaded. keyed: rows by key and line, the last line of a key
+    first; without a key those that the check must look at. plain: a view of those with a key as staged
+    rows. judged: what the preview found for each address.
     """
 
     raw: str
-    odd: str
+    keyed: str
     plain: str
     judged: str
 
