@@ -104,8 +104,7 @@ class SetBasedEngine(BulkEngine):
         """Put what becomes of each address into the change's table of judged rows."""
         judged = tables_of(plan.change_id).judged
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
-        winners = self.dialect.winners.format(staged=self._staged(plan.change_id))
-        select = classified(plan, dialect=self.dialect, winners=winners)
+        select = self._classified(plan, winners=self._winners(plan))
         self.execute(
             f"{self.create_staging} {judged} AS SELECT {JUDGED},"
             f" CASE WHEN verdict = 'safe' THEN email END AS email FROM ({select}) AS c",
@@ -117,8 +116,20 @@ class SetBasedEngine(BulkEngine):
         self._forget()
         new = " AND is_new = 0" if but_new else ""
         lines = f"SELECT line FROM {tables_of(plan.change_id).judged} WHERE writes = 1{new}"
-        select = classified(plan, dialect=self.dialect, winners=self._judged_rows(plan, lines=lines))
+        select = self._classified(plan, winners=self._judged_rows(plan, lines=lines), is_changed=True)
         self.execute(f"CREATE TEMPORARY TABLE verdict AS {select}", self._parameters(plan))
+
+    def _classified(self, plan: Plan, *, winners: str, is_changed: bool = False) -> str:
+        is_blocking = self.execute(
+            "SELECT EXISTS (SELECT 1 FROM recipients_blocklistentry WHERE account_id = %s)", [plan.account_id]
+        )
+        return classified(
+            plan,
+            dialect=self.dialect,
+            winners=winners,
+            is_blocking=bool(is_blocking[0][0]),
+            is_changed=is_changed,
+        )
 
     def _insert_new(self, plan: Plan) -> None:
         """Add those whom the list does not know at all straight from the staged rows."""
@@ -155,8 +166,7 @@ class SetBasedEngine(BulkEngine):
         return not known[0][0]
 
     def _first_verdicts(self, plan: Plan) -> Verdicts:
-        winners = self.dialect.winners.format(staged=self._staged(plan.change_id))
-        select = classified(plan, dialect=self.dialect, winners=winners, is_new=True)
+        select = classified(plan, dialect=self.dialect, winners=self._winners(plan), is_new=True)
         rows = self.execute(
             f"SELECT new_status, count(*) FROM ({select}) AS c GROUP BY new_status", self._parameters(plan)
         )
@@ -164,7 +174,7 @@ class SetBasedEngine(BulkEngine):
 
     def _fill(self, plan: Plan) -> Verdicts:
         """Add every staged row to the empty list; the last lines of each key come by key."""
-        self._insert(plan, winners=self.dialect.winners.format(staged=self._staged(plan.change_id)))
+        self._insert(plan, winners=self._winners(plan))
         rows = self.execute(
             f"SELECT {status_sql('')}, count(*) FROM recipients_recipient WHERE group_id = %s GROUP BY 1",
             [plan.group_id],
@@ -173,8 +183,15 @@ class SetBasedEngine(BulkEngine):
 
     # The rows of a change
 
-    def _staged(self, change_id: int, *, lines: str = "") -> str:
-        """A SELECT of a change's staged rows, wherever they lie; of some lines only, if so asked."""
+    def _winners(self, plan: Plan) -> str:
+        """A SELECT of the last line of each address."""
+        return self.dialect.winners.format(staged=self._staged(plan.change_id, order=self.dialect.by_key))
+
+    def _staged(self, change_id: int, *, lines: str = "", order: str = "") -> str:
+        """A SELECT of a change's staged rows, wherever they lie; of some lines only, if so asked.
+
+        `order` is the one in which plain rows are to be read.
+        """
         columns, plain = ", ".join(ROWS), tables_of(change_id).plain
         only = f"line IN ({lines})" if lines else ""
         checked = f"SELECT {columns} FROM recipients_stagedrow WHERE change_id = %(change)s"
@@ -182,8 +199,7 @@ class SetBasedEngine(BulkEngine):
         if not self._has_table(plain):
             return checked
         where = f"WHERE {only}" if only else ""
-        by_key = f"SELECT {columns} FROM {plain} {where} {self.dialect.by_key}"
-        return f"SELECT * FROM ({by_key}) AS p UNION ALL {checked}"
+        return f"SELECT * FROM (SELECT {columns} FROM {plain} {where} {order}) AS p UNION ALL {checked}"
 
     def _judged_rows(self, plan: Plan, *, lines: str) -> str:
         return f"SELECT * FROM ({self._staged(plan.change_id, lines=lines)}) AS s {self.dialect.fence}"

@@ -59,11 +59,20 @@ class Dialect:
     spelled: str
 
 
-def classified(plan: Plan, *, dialect: Dialect, winners: str, is_new: bool = False) -> str:
+def classified(
+    plan: Plan,
+    *,
+    dialect: Dialect,
+    winners: str,
+    is_new: bool = False,
+    is_blocking: bool = True,
+    is_changed: bool = False,
+) -> str:
     """The SELECT, with the parameters that `parameters` gives.
 
     `winners` is a SELECT of staged rows, one for each key. `is_new` says that none of them is known to
-    the list in any way: no recipient, no opt-out, no entry of a blocklist.
+    the list in any way: no recipient, no opt-out, no entry of a blocklist. Without `is_blocking` the
+    account blocks nobody; with `is_changed` every row is known to differ from its recipient.
 
     Columns: line, key, email, rid (None for a new recipient), n_<value> for each of VALUES, old_status
     (None for a new recipient), new_status, why (of a row kept safe), verdict (added, updated, unchanged,
@@ -71,13 +80,15 @@ def classified(plan: Plan, *, dialect: Dialect, winners: str, is_new: bool = Fal
     """
     # Of strangers nearly all is known beforehand, and the planner leaves it out: if no fence keeps it in.
     fence = "" if is_new else dialect.fence
+    changed = "1" if is_changed else _changed(plan, dialect=dialect)
+    known = _known(plan, dialect=dialect, blocked=BLOCKED if is_blocking else "0")
     return f"""
         WITH winner AS ({winners}),
-             known AS ({_unknown(dialect) if is_new else _known(plan, dialect=dialect)}),
+             known AS ({_unknown(dialect) if is_new else known}),
              wanted AS (SELECT known.*, {_wanted(plan, dialect=dialect)} FROM known),
              ranked AS (SELECT wanted.*, {_rank("w_")} AS w_rank, {_rank("r_")} AS r_rank FROM wanted),
              held AS (SELECT ranked.*, {_held(plan)} FROM ranked),
-             compared AS (SELECT held.*, {_changed(plan, dialect=dialect)} AS changed FROM held {fence}),
+             compared AS (SELECT held.*, {changed} AS changed FROM held {fence}),
              judged AS (SELECT compared.*, {_verdict(plan)} AS verdict, {_writes(plan)} AS writes
                           FROM compared)
         SELECT line, key, {_email(plan)} AS email, rid, {", ".join(f"n_{name}" for name in VALUES)},
@@ -90,7 +101,15 @@ def classified(plan: Plan, *, dialect: Dialect, winners: str, is_new: bool = Fal
     """
 
 
-def _known(plan: Plan, *, dialect: Dialect) -> str:
+# Looked up in a set that is made once: for every row by itself it took a minute a million rows.
+_PATTERNS = """SELECT pattern FROM recipients_blocklistentry
+                WHERE account_id = %(account)s AND (group_id IS NULL OR group_id = %(group)s)"""
+BLOCKED = f"""CASE WHEN s.key IN ({_PATTERNS}) OR '*@' || s.domain IN ({_PATTERNS})
+                       OR (s.digest <> '' AND s.digest IN ({_PATTERNS}))
+                   THEN 1 ELSE 0 END"""
+
+
+def _known(plan: Plan, *, dialect: Dialect, blocked: str) -> str:
     """Each winning row beside its recipient, the opt-outs that outlived theirs, and the blocklist."""
 
     def beside(table: str, alias: str, group: str) -> str:
@@ -104,18 +123,13 @@ def _known(plan: Plan, *, dialect: Dialect) -> str:
         elsewhere = f"""
           {beside("recipients_optout", "x", "%(source_group)s")}
           {beside("recipients_recipient", "l", "%(source_group)s")}"""
-    # Looked up in a set that is made once: for every row by itself it took a minute a million rows.
-    patterns = """SELECT pattern FROM recipients_blocklistentry
-                   WHERE account_id = %(account)s AND (group_id IS NULL OR group_id = %(group)s)"""
     return f"""
         SELECT s.line, s.key, s.email, s.says_status, r.id AS rid, r.email AS r_email,
                {", ".join(f"s.{name} AS s_{name}" for name in VALUES)},
                {", ".join(f"r.{name} AS r_{name}" for name in VALUES)},
                CASE WHEN r.id IS NULL THEN {deactivated} END AS o_deactivated,
                CASE WHEN r.id IS NULL THEN {bounced} END AS o_bounced,
-               CASE WHEN s.key IN ({patterns}) OR '*@' || s.domain IN ({patterns})
-                         OR (s.digest <> '' AND s.digest IN ({patterns}))
-                    THEN 1 ELSE 0 END AS blocked
+               {blocked} AS blocked
           FROM winner s
           {beside("recipients_recipient", "r", "%(group)s")}
           {beside("recipients_optout", "o", "%(group)s")}{elsewhere}"""
