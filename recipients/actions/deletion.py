@@ -29,8 +29,8 @@ from recipients.bulk.engine import engine
 from recipients.models import UNDER_WAY, Change, ChangeKind, ChangeState, Group
 from recipients.signals import change_requested, rows_about_to_go
 
-# Rows that one transaction removes (the longest was measured at 39 ms).
-BATCH_ROWS = 10_000
+# Rows that one transaction removes (20 ms of the database, and nobody waits behind it for longer).
+BATCH_ROWS = 20_000
 
 
 @transaction.atomic
@@ -176,10 +176,7 @@ def purge_group(claim: Claim) -> None:
             # From here on Undo refuses; the backup is the way back.
             group.deleted_at = timezone.now()
             group.save(update_fields=["deleted_at"])
-    removed = 0
-    while gone := _purge_batch(group, claim=claim):
-        removed += gone
-        claim.progress(done=removed, total=change.deleted, step="purge")
+    _purge_rows(group, change=change, claim=claim)
     with transaction.atomic():
         claim.guard()
         group = lock_group(group.pk)
@@ -197,10 +194,16 @@ def purge_failed(job: Job, refusal: Refusal) -> None:
     _bring_back(lock_change(_deletion_of(group).pk), refusal=refusal)
 
 
-def _purge_batch(group: Group, *, claim: Claim) -> int:
-    with transaction.atomic():
-        claim.guard()
-        return engine().remove_batch(group.pk, most=BATCH_ROWS)
+def _purge_rows(group: Group, *, change: Change, claim: Claim) -> None:
+    removed, last = 0, ""
+    while True:
+        with transaction.atomic():
+            claim.guard()
+            gone, last = engine().remove_batch(group.pk, most=BATCH_ROWS, after=last)
+        if not gone:
+            return
+        removed += gone
+        claim.progress(done=removed, total=change.deleted, step="purge")
 
 
 def _deletion_of(group: Group) -> Change:

@@ -213,10 +213,11 @@ class BulkEngine(ABC):
         """A block in which all reads see one moment, without keeping writers out longer than needed."""
 
     @abstractmethod
-    def remove_batch(self, group_id: int, *, most: int) -> int:
-        """Remove up to `most` recipients of the group with their activities; how many went.
+    def remove_batch(self, group_id: int, *, most: int, after: str = "") -> tuple[int, str]:
+        """Remove up to `most` recipients of the group with their activities, from behind the key `after` on.
 
-        Unsubscribed and bounced ones leave an opt-out behind.
+        How many went, and the key of the last of them. Unsubscribed and bounced ones leave an opt-out
+        behind.
         """
 
     @abstractmethod

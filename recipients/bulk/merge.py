@@ -72,20 +72,28 @@ class SetBasedEngine(BulkEngine):
             return None
         return int(str(self.execute(f"SELECT count(*) FROM {judged}", [])[0][0]))
 
-    def remove_batch(self, group_id: int, *, most: int) -> int:
-        rows = self.execute(
-            "SELECT id FROM recipients_recipient WHERE group_id = %s ORDER BY key LIMIT %s", [group_id, most]
+    def remove_batch(self, group_id: int, *, most: int, after: str = "") -> tuple[int, str]:
+        # By the keys of its first and last: what went before has left its mark in the index, and every
+        # statement that begins at the beginning would step over all of it again.
+        found = self.execute(
+            "SELECT count(*), max(key) FROM (SELECT key FROM recipients_recipient"
+            " WHERE group_id = %s AND key > %s ORDER BY key LIMIT %s) AS k",
+            [group_id, after, most],
         )
+        count, last = int(str(found[0][0])), str(found[0][1] or "")
+        if not count:
+            return 0, ""
+        batch = "group_id = %s AND key > %s AND key <= %s"
+        bounds = [group_id, after, last]
         self._remember_opt_outs(
-            "SELECT account_id, group_id, key, deactivated, bounced FROM"
-            " (SELECT * FROM recipients_recipient WHERE group_id = %s ORDER BY key LIMIT %s) AS r"
-            " WHERE deactivated IS NOT NULL OR bounced IS NOT NULL",
-            [group_id, most],
+            "SELECT account_id, group_id, key, deactivated, bounced FROM recipients_recipient"
+            f" WHERE {batch} AND (deactivated IS NOT NULL OR bounced IS NOT NULL)",
+            bounds,
         )
-        batch = "SELECT id FROM recipients_recipient WHERE group_id = %s ORDER BY key LIMIT %s"
-        self.execute(f"DELETE FROM recipients_activity WHERE recipient_id IN ({batch})", [group_id, most])
-        self.execute(f"DELETE FROM recipients_recipient WHERE id IN ({batch})", [group_id, most])
-        return len(rows)
+        gone = f"SELECT id FROM recipients_recipient WHERE {batch}"
+        self.execute(f"DELETE FROM recipients_activity WHERE recipient_id IN ({gone})", bounds)
+        self.execute(f"DELETE FROM recipients_recipient WHERE {batch}", bounds)
+        return count, last
 
     def execute_many(self, statement: str, parameters: Iterable[tuple[object, ...]]) -> None:
         """Run one statement for each tuple of parameters."""
