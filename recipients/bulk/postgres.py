@@ -90,9 +90,9 @@ class PostgresEngine(SetBasedEngine):
         with self._side_by_side(plan):
             return super()._first_verdicts(plan)
 
-    def _fill(self, plan: Plan) -> Verdicts:
+    def _insert_all(self, plan: Plan) -> None:
         with self._side_by_side(plan):
-            return super()._fill(plan)
+            super()._insert_all(plan)
 
     @contextmanager
     def _side_by_side(self, plan: Plan) -> Iterator[None]:
