@@ -63,9 +63,9 @@ def detect(path: Path) -> Charset:
     controls = len(head) - len(head.translate(None, _CONTROLS))
     if head.startswith(_BINARY_STARTS) or controls > len(head) / 50 + 8:
         raise Refusal("file.binary")
-    sound, damaged = _count_utf8(path)
-    if not damaged:
+    if _is_utf8(path):
         return Charset("utf-8")
+    sound, damaged = _count_utf8(path)
     # Text in another encoding hardly ever makes a sound sequence: this is UTF-8 with damaged places.
     if sound * 2 >= damaged:
         return Charset("utf-8", 0.9)
@@ -87,6 +87,18 @@ def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK_BYTES):
             yield block
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether nothing else is in it: in a third of the time that counting takes."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for block in _blocks(path):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _count_utf8(path: Path) -> tuple[int, int]:
