@@ -167,11 +167,16 @@ class SetBasedEngine(BulkEngine):
     # A list without a past: nothing to compare with
 
     def _is_first(self, plan: Plan) -> bool:
-        """Whether the list is empty and nobody in it could be known: no opt-outs, no blocked people."""
+        """Whether the list is empty and nobody in it could be known: no opt-outs, no blocked people.
+
+        Of the list that the rows come from only those count who left it.
+        """
         if plan.mode not in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY):
             return False
         known = self.execute(
-            "SELECT EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id IN (%(group)s, %(source)s))"
+            "SELECT EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id = %(group)s)"
+            " OR EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id = %(source)s"
+            " AND (deactivated IS NOT NULL OR bounced IS NOT NULL))"
             " OR EXISTS (SELECT 1 FROM recipients_optout WHERE group_id IN (%(group)s, %(source)s))"
             " OR EXISTS (SELECT 1 FROM recipients_blocklistentry WHERE account_id = %(account)s)",
             {
