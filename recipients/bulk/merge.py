@@ -188,7 +188,10 @@ class SetBasedEngine(BulkEngine):
         return not known[0][0]
 
     def _first_verdicts(self, plan: Plan) -> Verdicts:
-        select = classified(plan, dialect=self.dialect, winners=self._winners(plan), is_new=True)
+        return self._added(plan, winners=self._winners(plan))
+
+    def _added(self, plan: Plan, *, winners: str) -> Verdicts:
+        select = classified(plan, dialect=self.dialect, winners=winners, is_new=True)
         rows = self.execute(
             f"SELECT new_status, count(*) FROM ({select}) AS c GROUP BY new_status", self._parameters(plan)
         )

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from django.db import connection
 
 from recipients.addresses import digest_of
-from recipients.bulk.base import Plan, Reject, Sink, Stage
+from recipients.bulk.base import Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row, parse_time, rows
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import ROWS
@@ -39,15 +39,17 @@ DIALECT = Dialect(
     winners=f"SELECT {', '.join(name for name in ROWS if name != 'line')}, max(line) AS line"
     " FROM ({staged}) AS s GROUP BY key",
     by_key="",
-    fence="",
+    fence="LIMIT -1",
     listed="{table}",
     nulls=dict.fromkeys((*VALUES, "id", "email"), "NULL"),
     empty_list="'[]'",
     empty_object="'{}'",
-    without_nulls="json_patch('{{}}', {value})",
+    # Few objects have any null, and looking is a tenth of the work.
+    without_nulls="CASE WHEN instr({value}, ':null') THEN json_patch('{{}}', {value}) ELSE {value} END",
     cleared_and_merged="json_patch(json_patch({old}, %(cleared)s), {new})",
     merged="json_patch({old}, {new})",
-    is_merged="",
+    # The same text: most rows of most files. Nulls would be taken away.
+    is_merged="{old} = {new} AND NOT instr({new}, ':null')",
     spelled="json({value})",
 )
 
@@ -63,6 +65,13 @@ class SqliteEngine(SetBasedEngine):
         with connection.cursor() as cursor:
             cursor.execute(statement, given)
             return list(cursor.fetchall()) if cursor.description else []
+
+    def _first_verdicts(self, plan: Plan) -> Verdicts:
+        # Only what tells the status is carried through the sorting.
+        told = {"line", "key", *TIMES, "says_status"}
+        columns = ", ".join(name if name in told else f"NULL AS {name}" for name in ROWS)
+        staged = f"SELECT {columns} FROM ({self._staged(plan.change_id)}) AS a"
+        return self._added(plan, winners=self.dialect.winners.format(staged=staged))
 
     def _parameters(self, plan: Plan) -> dict[str, object]:
         return {**super()._parameters(plan), "now": _stored(plan.now)}

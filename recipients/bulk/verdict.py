@@ -78,6 +78,7 @@ def classified(
     (None for a new recipient), new_status, why (of a row kept safe), verdict (added, updated, unchanged,
     safe), writes (1 or 0) and is_new (1: it can be added without looking at anything else, or 0).
     """
+    # SQLite's fence needs the condition of `judged`, true of every row (optoverview.html, flattening, 19).
     # Of strangers nearly all is known beforehand, and the planner leaves it out: if no fence keeps it in.
     fence = "" if is_new else dialect.fence
     changed = "1" if is_changed else _changed(plan, dialect=dialect)
@@ -90,7 +91,7 @@ def classified(
              held AS (SELECT ranked.*, {_held(plan)} FROM ranked),
              compared AS (SELECT held.*, {changed} AS changed FROM held {fence}),
              judged AS (SELECT compared.*, {_verdict(plan)} AS verdict, {_writes(plan)} AS writes
-                          FROM compared)
+                          FROM compared WHERE line IS NOT NULL)
         SELECT line, key, {_email(plan)} AS email, rid, {", ".join(f"n_{name}" for name in VALUES)},
                why, verdict, writes,
                CASE WHEN rid IS NOT NULL THEN {status_sql("r_")} END AS old_status,
@@ -224,9 +225,19 @@ def _tags_asked(plan: Plan, *, dialect: Dialect) -> str:
 def _attributes_asked(plan: Plan, *, dialect: Dialect) -> str:
     merge = dialect.cleared_and_merged if plan.clears else dialect.merged
     fresh = dialect.without_nulls.format(value="s_attributes")
-    return (
-        f"CASE WHEN rid IS NULL THEN {fresh} ELSE {merge.format(old='r_attributes', new='s_attributes')} END"
-    )
+    merged = merge.format(old="r_attributes", new="s_attributes")
+    same = f"WHEN {is_merged} THEN r_attributes" if (is_merged := _is_merged(plan, dialect=dialect)) else ""
+    return f"CASE WHEN rid IS NULL THEN {fresh} {same} ELSE {merged} END"
+
+
+def _is_merged(plan: Plan, *, dialect: Dialect) -> str:
+    """The condition that a row's attributes change nothing, as most do not: looking is cheaper than merging.
+
+    "" where it cannot tell.
+    """
+    if plan.clears:
+        return ""
+    return dialect.is_merged.format(old="r_attributes", new="s_attributes")
 
 
 def _held(plan: Plan) -> str:
@@ -260,9 +271,7 @@ def _changed(plan: Plan, *, dialect: Dialect) -> str:
     compared = [f"n_{name} {dialect.differs} r_{name}" for name in VALUES if name != "attributes"]
     spelled = dialect.spelled.format(value="r_attributes")
     attributes = f"n_attributes {dialect.differs} {spelled}"
-    if dialect.is_merged and not plan.clears:
-        # Most rows of most files change nothing, and looking is cheaper than merging.
-        is_merged = dialect.is_merged.format(old="r_attributes", new="s_attributes")
+    if is_merged := _is_merged(plan, dialect=dialect):
         attributes = f"(({is_merged}) IS NOT TRUE AND {attributes})"
     compared += [attributes, f"email {dialect.differs} r_email"]
     return f"CASE WHEN {' OR '.join(compared)} THEN 1 ELSE 0 END"
