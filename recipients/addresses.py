@@ -67,12 +67,8 @@ def parse_address(text: str) -> Address:
 
     Raises Refusal("address.…"); "address.misspelled" suggests what may be meant.
     """
-    match = _PLAIN.fullmatch(text)
-    if match and len(text) <= LONGEST_ADDRESS:
-        domain = _plain_domain(match[1])
-        local = text[: -len(match[1]) - 1].lower()
-        if domain and len(local) <= LONGEST_LOCAL_PART and not is_role(local):
-            return Address(f"{local}@{domain}", text, domain)
+    if found := plain_address(text):
+        return Address(found[0], text, found[1])
     if len(text) > LONGEST_CELL and len(text := text.strip()) > LONGEST_CELL:
         raise Refusal("address.too_long", limit=LONGEST_ADDRESS)
     email = unwrapped(text)
@@ -82,6 +78,17 @@ def parse_address(text: str) -> Address:
         if refusal.code in ("address.invalid", "address.no_at_sign"):
             _suggest(email)
         raise
+
+
+def plain_address(text: str) -> tuple[str, str] | None:
+    """Key and domain of an ordinary address, written as it is; None for what needs a closer look."""
+    match = _PLAIN.fullmatch(text)
+    if match is None or len(text) > LONGEST_ADDRESS or not (domain := _plain_domain(match[1])):
+        return None
+    local = text[: match.start(1) - 1].lower()
+    if len(local) > LONGEST_LOCAL_PART or is_role(local):
+        return None
+    return f"{local}@{domain}", domain
 
 
 def digest_of(key: str, *, digest_key: bytes) -> str:

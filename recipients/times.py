@@ -7,7 +7,7 @@ alone does not say, its column does: see `Style`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
@@ -64,6 +64,13 @@ _NAMED = (_DAY_NAME_YEAR, _NAME_DAY_YEAR, _YEAR_NAME_DAY, _NAME_DAY_CLOCK_YEAR)
 _WEEKDAY = re.compile(r"([^\W\d_]{2,12})\.?,?\s+")
 
 
+# A time in UTC as it is kept, of a day that every such year has.
+_PLAIN_TIMES = re.compile(
+    r"(?:(?:(?:19|20)[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    r"|(?:0[13578]|1[02])-31) (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?\n)*+"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """How the times of a column are written, where a cell alone does not say.
@@ -109,6 +116,11 @@ def parse_time(text: str, style: Style = PLAIN) -> datetime | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC if style.zone == "UTC" else ZoneInfo(style.zone))
     return moment.astimezone(UTC)
+
+
+def are_plain_times(texts: Sequence[str]) -> bool:
+    """Whether all of them are empty or as a time in UTC is kept: 2026-11-23 18:31:20."""
+    return bool(_PLAIN_TIMES.fullmatch("\n".join((*texts, ""))))
 
 
 def parse_date(text: str, style: Style = PLAIN) -> str:

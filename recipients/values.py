@@ -6,7 +6,7 @@ Every parse function raises Refusal("value.…") for what it cannot read without
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -29,8 +29,14 @@ def check_text(text: str) -> str:
     return text
 
 
+def are_texts(texts: Sequence[str]) -> bool:
+    """Whether `check_text` takes all of them."""
+    return max(map(len, texts)) <= LONGEST_TEXT and not _CONTROL.search("".join(texts))
+
+
 # Numbers
 
+_PLAIN_NUMBERS = re.compile(r"(?:(?:0|[1-9][0-9]{0,8})?\n)*+")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,39})(?:\.\d{1,30})?", re.ASCII)
 _GROUP_MARKS = re.compile("[ '\u00a0\u202f\u2009\u2019]")
 _POINT_LAST = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?", re.ASCII)
@@ -64,6 +70,11 @@ def parse_number(text: str, *, decimal: str | None = None) -> str:
         raise Refusal("value.number", value=text[:40])
     whole = re.sub(r"\D", "", match[2]).lstrip("0") or "0"
     return ("-" if match[1] == "-" else "") + whole + (f".{match[3]}" if match[3] else "")
+
+
+def are_plain_numbers(texts: Sequence[str]) -> bool:
+    """Whether all of them are empty or plain whole numbers, which are kept as they are."""
+    return bool(_PLAIN_NUMBERS.fullmatch("\n".join((*texts, ""))))
 
 
 def _bare(text: str) -> str:

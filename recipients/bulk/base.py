@@ -161,6 +161,10 @@ class BulkEngine(ABC):
         """Append rows to the staging table."""
 
     @abstractmethod
+    def stage_ready(self, change_id: int, *, rows: Sequence[tuple[object, ...]]) -> None:
+        """The same for tuples that hold times as text in UTC without a zone, and JSON as text."""
+
+    @abstractmethod
     def stage_rejects(self, change_id: int, *, rejects: Sequence[Reject]) -> None:
         """Append rejected rows."""
 

@@ -220,11 +220,12 @@ class PostgresEngine(SetBasedEngine):
         return list(cleared)
 
     def stage(self, change_id: int, *, rows: Sequence[Stage]) -> None:
-        head = str(change_id)
-        lines = b"".join(
-            encode_row([head, *_texts(row[:-2]), _json(row.tags), compact_json(row.attributes)])
-            for row in rows
+        self.stage_ready(
+            change_id, rows=[(*row[:-2], _json(row.tags), compact_json(row.attributes)) for row in rows]
         )
+
+    def stage_ready(self, change_id: int, *, rows: Sequence[tuple[object, ...]]) -> None:
+        lines = b"".join(encode_row(_texts((change_id, *row))) for row in rows)
         self._copy_in(f"COPY recipients_stagedrow ({STAGED}) FROM STDIN", io.BytesIO(lines))
 
     def stage_rejects(self, change_id: int, *, rejects: Sequence[Reject]) -> None:

@@ -16,7 +16,7 @@ from recipients.bulk.base import Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row, parse_time, rows
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import ROWS
-from recipients.bulk.staging import PREFIX, Tables, change_of
+from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
 from recipients.bulk.verdict import VALUES, Dialect
 from recipients.models import compact_json
 
@@ -24,10 +24,6 @@ TIMES = ("registered", "activated", "deactivated", "bounced")
 JSON_COLUMNS = ("tags", "attributes")
 LINES_AT_ONCE = 2_000
 
-STAGE = (
-    f"INSERT INTO recipients_stagedrow (change_id, {', '.join(Stage._fields)})"
-    f" VALUES ({', '.join(['%s'] * (1 + len(Stage._fields)))})"
-)
 REJECT = (
     'INSERT INTO recipients_rejectedrow (change_id, line, "column", code, params, cells)'
     " VALUES (%s, %s, %s, %s, %s, %s)"
@@ -77,7 +73,26 @@ class SqliteEngine(SetBasedEngine):
         return {**super()._parameters(plan), "now": _stored(plan.now)}
 
     def stage(self, change_id: int, *, rows: Sequence[Stage]) -> None:
-        self.execute_many(STAGE, ((change_id, *_staged(row)) for row in rows))
+        self.stage_ready(change_id, rows=[ready(row) for row in rows])
+
+    def stage_ready(self, change_id: int, *, rows: Sequence[tuple[object, ...]]) -> None:
+        self._open(change_id)
+        marks = ", ".join(["%s"] * len(ROWS))
+        raw = tables_of(change_id).raw
+        self.execute_many(f"INSERT INTO {raw} ({', '.join(ROWS)}) VALUES ({marks})", rows)
+
+    def _open(self, change_id: int) -> None:
+        """Make the change's own table: one that all share would need an index, and is slow to empty."""
+        columns = ", ".join(name for name in ROWS if name != "line")
+        raw = tables_of(change_id).raw
+        self.execute(f"CREATE TABLE IF NOT EXISTS {raw} (line INTEGER PRIMARY KEY, {columns})", [])
+
+    def _staged(self, change_id: int, *, lines: str = "") -> str:
+        raw = tables_of(change_id).raw
+        if not self._has_table(raw):
+            return super()._staged(change_id, lines=lines)
+        only = f" WHERE line IN ({lines})" if lines else ""
+        return f"SELECT {', '.join(ROWS)} FROM {raw}{only}"
 
     def stage_rejects(self, change_id: int, *, rejects: Sequence[Reject]) -> None:
         self.execute_many(
@@ -96,22 +111,17 @@ class SqliteEngine(SetBasedEngine):
         )
 
     def stage_copytext(self, change_id: int, *, stream: BinaryIO, digest_key: bytes | None = None) -> int:
-        statement = (
-            f"INSERT INTO recipients_stagedrow (change_id, line, {', '.join(COLUMNS)}, domain, digest,"
-            f" says_status) VALUES ({', '.join(['%s'] * (len(COLUMNS) + 5))})"
-        )
-
-        def staged(line: int, row: list[str | None]) -> tuple[object, ...]:
+        def loaded(line: int, row: list[str | None]) -> tuple[object, ...]:
             key = str(row[0])
             digest = "" if digest_key is None else digest_of(key, digest_key=digest_key)
-            return (change_id, line, *_loaded(row), key.rpartition("@")[2], digest, True)
+            told = {**_loaded(row), "line": line, "domain": key.rpartition("@")[2], "digest": digest}
+            return tuple(told.get(name, True) for name in ROWS)
 
         count = 0
         lines = rows(stream)
         while chunk := list(itertools.islice(lines, LINES_AT_ONCE)):
-            self.execute_many(
-                statement, (staged(line, row) for line, row in enumerate(chunk, start=count + 1))
-            )
+            staged = [loaded(line, row) for line, row in enumerate(chunk, start=count + 1)]
+            self.stage_ready(change_id, rows=staged)
             count += len(chunk)
         return count
 
@@ -156,20 +166,20 @@ def _stored(value: object) -> object:
     return value
 
 
-def _staged(row: Stage) -> list[object]:
-    values = [_stored(value) for value in row[:-2]]
+def ready(row: Stage) -> tuple[object, ...]:
+    """A row in SQLite's spelling, as `stage_ready` takes it."""
     tags = None if row.tags is None else compact_json(list(row.tags))
-    return [*values, tags, compact_json(row.attributes)]
+    return (*map(_stored, row[:-2]), tags, compact_json(row.attributes))
 
 
-def _loaded(row: list[str | None]) -> list[object]:
+def _loaded(row: list[str | None]) -> dict[str, object]:
     """An archive's row in SQLite's spelling: an archive written by PostgreSQL spells its JSON otherwise."""
     named = dict(zip(COLUMNS, row, strict=True))
     times = {name: _stored(parse_time(value)) for name in TIMES if (value := named[name]) is not None}
     spelled = {
         name: compact_json(json.loads(value)) for name in JSON_COLUMNS if (value := named[name]) is not None
     }
-    return list({**named, **times, **spelled}.values())
+    return {**named, **times, **spelled}
 
 
 def _dumped(row: tuple[Any, ...]) -> list[str | None]:

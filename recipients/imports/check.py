@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from backupsvc.errors import Refusal
 from recipients.addresses import parse_address
@@ -83,9 +83,9 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
     """The function that checks a row by these rules. Raises Refusal when a fixed value is itself bad."""
     mapping = rules.mapping
     email_at = mapping.columns.index("email")
-    fields, attributes = _parsers(rules)
+    fields, attributes = parsers(rules)
     fixed_fields, fixed_attributes = fixed_values(rules)
-    settle = _settler(rules)
+    settle = settler(rules, now=rules.now)
     unescape, digest, clear = rules.unescape, rules.digest, rules.blank == "clear"
     headers = rules.headers
 
@@ -128,11 +128,11 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
 
 def column_parsers(rules: Rules) -> dict[int, Parser]:
     """What reads the filled cells of each mapped column but the address, by the column's index."""
-    fields, attributes = _parsers(rules)
+    fields, attributes = parsers(rules)
     return {index: parse for index, _name, parse in (*fields, *attributes)}
 
 
-def _parsers(rules: Rules) -> tuple[list[tuple[int, str, Parser]], list[tuple[int, str, Parser]]]:
+def parsers(rules: Rules) -> tuple[list[tuple[int, str, Parser]], list[tuple[int, str, Parser]]]:
     """Column index, name and parser for each mapped field, and for each mapped attribute.
 
     The second column of a field that may have several is called "status:7", for `_gathered`.
@@ -196,23 +196,28 @@ def fixed_values(rules: Rules) -> tuple[dict[str, Any], dict[str, str | None]]:
     return fields, attributes
 
 
-Consent = tuple[datetime | None, datetime | None, datetime | None, bool | None]
+Time = TypeVar("Time", datetime, str)
 
 
-def _settler(rules: Rules) -> Callable[[dict[str, Any]], Consent]:
+def settler(
+    rules: Rules, *, now: Time
+) -> Callable[[dict[str, Any]], tuple[Time | None, Time | None, Time | None, bool | None]]:
     """Status and times together: where they disagree, the safe state wins.
+
+    The function takes a row's values and gives registered, activated, deactivated and whether it bounced.
+    Times are as `now` is: moments, or texts in the order of time.
 
     Left without any word on being active, a row gets what was chosen for new recipients. An `activated`
     column that is empty is such a word: it says unconfirmed.
     """
-    targets, now = rules.mapping.targets, rules.now
+    targets = rules.mapping.targets
     is_activated_mapped = "activated" in targets
     default_activated = now if rules.new_status == "active" else None
     # Mapped and empty says nothing: an old recipient keeps its date, and what a new one gets is the merge's.
     default_registered = None if "registered" in targets else now
     has_several = len(set(rules.mapping.columns) - {""}) < sum(map(bool, rules.mapping.columns))
 
-    def settle(values: dict[str, Any]) -> Consent:
+    def settle(values: dict[str, Any]) -> tuple[Time | None, Time | None, Time | None, bool | None]:
         if has_several:
             _gather(values)
         registered = values.get("registered") or default_registered

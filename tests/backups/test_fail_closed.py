@@ -29,7 +29,8 @@ from backupsvc.jobs.runner import drain
 from backupsvc.wording import say_code
 from recipients.actions.changes import confirm_change
 from recipients.actions.deletion import delete_group
-from recipients.models import Change, Group, Import, Recipient, StagedRow
+from recipients.bulk.engine import engine
+from recipients.models import Change, Group, Import, Recipient
 from tests.fixtures.cast import ClientOf
 from tests.fixtures.disks import Disk
 from tests.fixtures.lists import Lists, acting, table
@@ -204,7 +205,7 @@ def test_an_import_whose_backup_cannot_be_written_changes_nothing_says_why_and_c
     reason = say_code(change.error_code, change.error_params)
     assert escape(reason) in page
     assert at("change-retry", change) in page
-    assert not StagedRow.objects.filter(change_id=change.pk).exists()
+    assert not engine().staged(change.pk)
     assert not list(archives.rglob("*.tmp"))
     assert AuditEntry.objects.get(event="import.failed").data["error"] == change.error_code
 

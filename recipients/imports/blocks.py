@@ -1,0 +1,214 @@
+"""Rows checked many at once, column by column: what `check` says of each, in a fraction of its time.
+
+What a cell means is asked of the check's own parser, once however often the cell comes, and kept as the
+text that a database takes. A row with a cell that is refused, or that means another thing in each row, is
+odd: it has to go through the check by itself. So the rules stand in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import compress, repeat
+from json.encoder import encode_basestring as quoted
+from typing import Any, NamedTuple
+
+from backupsvc.errors import Refusal
+from recipients.addresses import plain_address
+from recipients.imports.check import Rules, fixed_values, parsers, settler
+from recipients.imports.fields import Parser
+from recipients.imports.records import Row
+from recipients.times import are_plain_times
+from recipients.values import are_plain_numbers, are_texts, unescape_formula
+
+# Of each column so many different cells are kept at most, and none that is longer.
+MOST_KEPT = 20_000
+LONGEST_KEPT = 100
+# A column with more different cells is first looked at as a whole.
+VARIED = 1_000
+# Stands for the meaning of an odd cell: no text holds NUL.
+ODD = "\0"
+NO_ADDRESS = (ODD, ODD)
+TOLD = ("source", "signup_ip", "tags")
+TIMES = ("registered", "activated", "deactivated")
+WORDS = {"status", "activated", "deactivated"}
+
+# line, key, email, domain, digest, registered, activated, deactivated, bounced (a time), says_status,
+# source, signup_ip, tags, attributes. Times are texts in UTC without a zone, the last two are JSON.
+Ready = tuple[Any, ...]
+Column = Sequence[Any]
+
+
+class Block(NamedTuple):
+    """The rows of a block: those that can be merged, and the odd ones by line."""
+
+    ready: list[Ready]
+    odd: list[Row]
+
+
+class BlockCheck:
+    """Checks rows by these rules, a block at a time. Raises Refusal when a fixed value is itself bad."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.email_at = rules.mapping.columns.index("email")
+        self.width = 1 + max(index for index, target in enumerate(rules.mapping.columns) if target)
+        clears = rules.blank == "clear"
+        fields, attributes = parsers(rules)
+        types = {spec.name: spec.type for spec in (*rules.attributes, *rules.mapping.new)}
+        self.fields = {name: (index, _field(name, parse, zone=rules.zone)) for index, name, parse in fields}
+        self.attributes = [
+            (index, _attribute(name, parse, spec=types[name], clears=clears))
+            for index, name, parse in attributes
+        ]
+        fixed, fixed_attributes = fixed_values(rules)
+        self.fixed = {name: _text(value) for name, value in fixed.items()}
+        self.fixed_pairs = [_pair(name, value) for name, value in fixed_attributes.items()]
+        self.now = _time(rules.now)
+        self.settle = settler(rules, now=self.now)
+
+    def __call__(self, rows: Sequence[Row]) -> Block:
+        """Each row of the block either ready or odd."""
+        whole = [row for row in rows if row.problem is None and len(row.cells) >= self.width]
+        cells: list[Sequence[str]] = list(zip(*[row.cells for row in whole], strict=False))
+        if not cells:
+            return Block([], list(rows))
+        if self.rules.unescape:
+            cells = [list(map(unescape_formula, column)) for column in cells]
+        emails = cells[self.email_at]
+        keys, domains = zip(*[plain_address(email) or NO_ADDRESS for email in emails], strict=True)
+        fields = [meanings.of(cells[index]) for index, meanings in self.fields.values()]
+        members = [meanings.of(cells[index]) for index, meanings in self.attributes]
+        columns: list[Column] = [[row.line for row in whole], keys, emails, domains, *fields, *members]
+        odd = {at for column in (keys, *fields, *members) for at in _odd(column)}
+        if len(whole) == len(rows) and not odd:
+            return Block(self._ready(columns), [])
+        is_plain = [at not in odd for at in range(len(whole))]
+        left = [row for row in rows if row.problem is not None or len(row.cells) < self.width]
+        left += [whole[at] for at in odd]
+        return Block(
+            self._ready([list(compress(column, is_plain)) for column in columns]),
+            sorted(left, key=lambda row: row.line),
+        )
+
+    def _ready(self, columns: Sequence[Column]) -> list[Ready]:
+        """The rows of columns without odd cells: line, key, email, domain, fields, attributes."""
+        lines, keys, emails, domains = columns[:4]
+        if not lines:
+            return []
+        fields = dict(zip(self.fields, columns[4:], strict=False))
+        digest = self.rules.digest
+        return list(zip(
+            lines, keys, emails, domains,
+            map(digest, keys) if digest else repeat(""),
+            *self._consent(fields, count=len(lines)),
+            *(fields.get(name, repeat(self.fixed.get(name))) for name in TOLD),
+            self._objects(columns[4 + len(fields) :]), strict=False,
+        ))  # fmt: skip
+
+    def _consent(self, fields: dict[str, Column], *, count: int) -> tuple[Iterable[Any], ...]:
+        """The columns from `registered` to `says_status`."""
+        told = {name: column for name, column in fields.items() if name not in TOLD}
+        if set(told) <= {"registered"} and not self.fixed.keys() & WORDS:
+            # Nothing in a row says more than since when: all else is the same in each.
+            registered, activated, deactivated, _ = self.settle(dict(self.fixed))
+            since = told.get("registered", repeat(registered))
+            return since, repeat(activated), repeat(deactivated), repeat(None), repeat(False)
+        rows = zip(*told.values(), strict=True) if told else repeat((), count)
+        settled = [self.settle({**self.fixed, **dict(zip(told, row, strict=True))}) for row in rows]
+        *times, bounced = zip(*settled, strict=True)
+        gone = [self.now if has_bounced else None for has_bounced in bounced]
+        return *times, gone, [has_bounced is not None for has_bounced in bounced]
+
+    def _objects(self, columns: Sequence[Column]) -> Iterable[str]:
+        """The attributes of each row, from columns of their names with their values."""
+        constant = [repeat(pair) for pair in self.fixed_pairs]
+        if not columns:
+            return repeat(f"{{{','.join(self.fixed_pairs)}}}")
+        return [f"{{{','.join(filter(None, row))}}}" for row in zip(*constant, *columns, strict=False)]
+
+
+class _Meanings(dict[str, Any]):
+    """What the cells of one column mean, by the cell.
+
+    `plain` reads a whole column of cells that mean what they say; None when one of them may not.
+    """
+
+    def __init__(
+        self, mean: Callable[[str], Any], *, plain: Callable[[Sequence[str]], list[Any] | None]
+    ) -> None:
+        super().__init__()
+        self.mean, self.plain = mean, plain
+
+    def __missing__(self, cell: str) -> Any:
+        meaning = self.mean(cell)
+        if len(self) < MOST_KEPT and len(cell) <= LONGEST_KEPT:
+            self[cell] = meaning
+        return meaning
+
+    def of(self, cells: Sequence[str]) -> list[Any]:
+        """What each of the cells means."""
+        if len(self) >= VARIED and (meanings := self.plain(cells)) is not None:
+            return meanings
+        return list(map(self.__getitem__, cells))
+
+
+def _field(name: str, parse: Parser, *, zone: str) -> _Meanings:
+    def mean(cell: str) -> str | None:
+        if not cell:
+            return None
+        try:
+            value = parse(cell)
+        except Refusal:
+            return ODD
+        # A yes without a time means another time in each row.
+        return ODD if value is True else _text(value)
+
+    def plain(cells: Sequence[str]) -> list[Any] | None:
+        if name not in TIMES or zone != "UTC" or not are_plain_times(cells):
+            return None
+        return [cell or None for cell in cells]
+
+    return _Meanings(mean, plain=plain)
+
+
+def _attribute(name: str, parse: Parser, *, spec: str, clears: bool) -> _Meanings:
+    nothing, start = _pair(name, None) if clears else "", f"{quoted(name)}:"
+
+    def mean(cell: str) -> str:
+        try:
+            value = parse(cell) if cell else None
+        except Refusal:
+            return ODD
+        return nothing if value is None else _pair(name, value)
+
+    def plain(cells: Sequence[str]) -> list[str] | None:
+        if (spec == "text" and are_texts(cells)) or (spec == "number" and are_plain_numbers(cells)):
+            return [start + quoted(cell) if cell else nothing for cell in cells]
+        return None
+
+    return _Meanings(mean, plain=plain)
+
+
+def _pair(name: str, value: str | None) -> str:
+    """An attribute with its value as it stands in an object of JSON."""
+    return f"{quoted(name)}:{'null' if value is None else quoted(value)}"
+
+
+def _text(value: Any) -> Any:
+    """A field's value as a database takes it; a yes without a time as it is."""
+    if isinstance(value, datetime):
+        return _time(value)
+    return f"[{','.join(map(quoted, value))}]" if isinstance(value, list) else value
+
+
+def _time(value: datetime) -> str:
+    return str(value.astimezone(UTC).replace(tzinfo=None))
+
+
+def _odd(column: Column) -> Iterator[int]:
+    """Where in a column the odd cells are."""
+    at = -1
+    for _ in range(column.count(ODD)):
+        at = column.index(ODD, at + 1)
+        yield at
