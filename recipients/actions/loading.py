@@ -194,6 +194,7 @@ def _cell(index: int, target: str, *, types: Mapping[str, maps.AttributeType], d
 
 
 def stage_row(row: StagedRow, *, bounced_at: Any) -> Stage:
+    """A checked row as the engine stages it; who bounced did so `bounced_at`."""
     return Stage(
         line=row.line,
         key=row.key,

@@ -78,21 +78,21 @@ class SqliteEngine(SetBasedEngine):
     def stage_ready(self, change_id: int, *, rows: Sequence[tuple[object, ...]]) -> None:
         self._open(change_id)
         marks = ", ".join(["%s"] * len(ROWS))
-        raw = tables_of(change_id).raw
-        self.execute_many(f"INSERT INTO {raw} ({', '.join(ROWS)}) VALUES ({marks})", rows)
+        plain = tables_of(change_id).plain
+        self.execute_many(f"INSERT INTO {plain} ({', '.join(ROWS)}) VALUES ({marks})", rows)
 
     def _open(self, change_id: int) -> None:
         """Make the change's own table: one that all share would need an index, and is slow to empty."""
         columns = ", ".join(name for name in ROWS if name != "line")
-        raw = tables_of(change_id).raw
-        self.execute(f"CREATE TABLE IF NOT EXISTS {raw} (line INTEGER PRIMARY KEY, {columns})", [])
+        plain = tables_of(change_id).plain
+        self.execute(f"CREATE TABLE IF NOT EXISTS {plain} (line INTEGER PRIMARY KEY, {columns})", [])
 
-    def _staged(self, change_id: int, *, lines: str = "") -> str:
-        raw = tables_of(change_id).raw
-        if not self._has_table(raw):
-            return super()._staged(change_id, lines=lines)
+    def _staged(self, change_id: int, *, lines: str = "", order: str = "") -> str:
+        plain = tables_of(change_id).plain
+        if not self._has_table(plain):
+            return super()._staged(change_id, lines=lines, order=order)
         only = f" WHERE line IN ({lines})" if lines else ""
-        return f"SELECT {', '.join(ROWS)} FROM {raw}{only}"
+        return f"SELECT {', '.join(ROWS)} FROM {plain}{only} {order}"
 
     def stage_rejects(self, change_id: int, *, rejects: Sequence[Reject]) -> None:
         self.execute_many(
@@ -133,8 +133,7 @@ class SqliteEngine(SetBasedEngine):
         return bool(self.execute("SELECT 1 FROM sqlite_master WHERE name = %s", [name]))
 
     def _drop_tables(self, tables: Tables) -> None:
-        self.execute(f"DROP VIEW IF EXISTS {tables.plain}", [])
-        for table in (tables.raw, tables.keyed, tables.judged):
+        for table in (tables.plain, tables.judged):
             self.execute(f"DROP TABLE IF EXISTS {table}", [])
 
     def dump(self, group_id: int, *, sink: Sink) -> None:

@@ -17,7 +17,8 @@ class Tables(NamedTuple):
 
     raw: a file's rows as text, while it is loaded. keyed: rows by key and line, the last line of a key
     first; without a key those that the check must look at. plain: a view of those with a key as staged
-    rows. judged: what the preview found for each address.
+    rows, or a table of staged rows where nothing is loaded as text. judged: what the preview found for
+    each address.
     """
 
     raw: str
