@@ -179,7 +179,7 @@ OTHERS: list[tuple[str, bytes, str]] = [
     ("locked.ods", open_with_password(), "protected with a password"),
     ("list.zip", zipped({"list.csv": b"email\nanna@example.com\n"}), "This is an archive"),
     ("letter.docx", zipped({"word/document.xml": b"<w:document/>"}), "not a text file or spreadsheet"),
-    ("list.csv.gz", gzip.compress(b"email\nanna@example.com\n"), "This is an archive"),
+    ("list.csv.gz", gzip.compress(b"email\nanna@example.com\n", mtime=0), "This is an archive"),
     ("list.pdf", b"%PDF-1.7\n1 0 obj\n", "not a text file or spreadsheet"),
     ("list.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF", "not a text file or spreadsheet"),
     ("orders.xls", b"<table><tr><td>anna@example.com</td></tr></table>", "save it as XLSX or CSV"),
@@ -193,7 +193,9 @@ OTHERS: list[tuple[str, bytes, str]] = [
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(("name", "content", "reason"), OTHERS)
+@pytest.mark.parametrize(
+    ("name", "content", "reason"), OTHERS, ids=[f"{at}-{name}" for at, (name, *_) in enumerate(OTHERS)]
+)
 def test_a_file_that_is_no_list_is_refused_with_what_to_do(
     wizard: Wizard, name: str, content: bytes, reason: str
 ) -> None:
@@ -211,6 +213,7 @@ def test_a_file_that_is_no_list_is_refused_with_what_to_do(
         ("people.csv", zipped(workbook())),
         ("people.txt", old_workbook([["email"], ["anna@example.com"]])),
     ],
+    ids=["text", "workbook", "old workbook"],
 )
 def test_a_list_is_read_whatever_its_file_is_called(wizard: Wizard, name: str, content: bytes) -> None:
     change = wizard.whole_way(content, upload={"file_name": name})
