@@ -17,8 +17,12 @@ PR_SET_PDEATHSIG = 1
 
 def end_with_parent() -> None:
     """Have the kernel send SIGTERM when the parent dies; where it cannot (not Linux), do nothing."""
+    parent = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    # One that died before it was asked for is not told of any more.
+    if os.getppid() != parent:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
