@@ -77,8 +77,9 @@ def tables(found: list[dict[str, Any]]) -> str:
     beside = [one for one in found if not one["alone"]]
     about = beside[-1]["machine"]
     server, rounds = about.get("postgresql", "SQLite only"), beside[-1]["rounds"]
+    how = "one round" if rounds == 1 else f"medians of {rounds} rounds"
     lines = [
-        f"{about['cores']} cores, {about['memory_gib']} GiB of memory, {server}; medians of {rounds} rounds;"
+        f"{about['cores']} cores, {about['memory_gib']} GiB of memory, {server}; {how};"
         f" load of others on the machine at the start: {about['load']:.1f}.",
         "",
     ]
