@@ -14,7 +14,7 @@ from backups.actions.keys import new_archive_key, open_archive_key
 from backups.archive import ArchiveWriter
 from backups.archive import verify as verify_archive
 from backups.archive.manifest import AccountHead, AttributeHead, GroupHead, Manifest, ManifestHead
-from backups.models import ArchiveKey
+from backups.models import ArchiveKey, PreparedArchive, Snapshot
 from backups.selectors import is_referred_to
 from backupsvc.accounts.models import Account
 from recipients.bulk.engine import engine
@@ -30,6 +30,12 @@ class Archived:
     size_bytes: int
     sha256: str
     manifest: Manifest
+
+    def keep_for(self, row: Snapshot | PreparedArchive) -> None:
+        """Save the key, and put on the row what it says of its archive. The caller saves the row."""
+        self.key.save(force_insert=True)
+        row.archive, row.size_bytes, row.sha256 = self.key.archive, self.size_bytes, self.sha256
+        row.revision, row.recipients = self.manifest.group.revision, self.manifest.recipients
 
 
 @contextmanager

@@ -97,10 +97,7 @@ def _write(prepared: PreparedArchive, *, claim: Claim) -> None:
         transaction.atomic(),
     ):
         claim.guard()
-        written.key.save(force_insert=True)
-        prepared.archive = written.key.archive
-        prepared.size_bytes, prepared.sha256 = written.size_bytes, written.sha256
-        prepared.revision, prepared.recipients = written.manifest.group.revision, written.manifest.recipients
+        written.keep_for(prepared)
         prepared.verified_at = timezone.now()
         prepared.save()
 

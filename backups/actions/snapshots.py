@@ -90,10 +90,7 @@ def take_snapshot(claim: Claim) -> None:
         transaction.atomic(),
     ):
         claim.guard()
-        written.key.save(force_insert=True)
-        snapshot.archive = written.key.archive
-        snapshot.size_bytes, snapshot.sha256 = written.size_bytes, written.sha256
-        snapshot.revision, snapshot.recipients = written.manifest.group.revision, written.manifest.recipients
+        written.keep_for(snapshot)
         _complete(snapshot)
 
 
