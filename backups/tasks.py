@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from backups.actions.preparing import PREPARE_JOB, drop_prepared, prepare_archive
-from backups.actions.purge import purge_due, sweep_orphans
+from backups.actions.preparing import PREPARE_JOB, prepare_archive
+from backups.actions.purge import drop_prepared, purge_due, sweep_orphans
 from backups.actions.restore import restore_staging_failed, stage_restore
 from backups.actions.snapshots import TAKE_JOB, snapshot_failed, take_snapshot
 from backups.actions.verification import verify_due

@@ -11,16 +11,13 @@ import logging
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from backups import storage
 from backups.actions.archives import archived
-from backups.actions.keys import destroy_key
 from backups.models import ArchiveKey, PreparedArchive, Snapshot, SnapshotState
 from backupsvc.errors import Refusal
-from backupsvc.jobs import runner
-from backupsvc.jobs.models import ENDED, Job, JobState, Queue
+from backupsvc.jobs.models import ENDED, Job, Queue
 from backupsvc.jobs.queue import enqueue
 from backupsvc.jobs.runner import Claim
 from recipients.models import OVER, Change, Group
@@ -100,25 +97,3 @@ def _write(prepared: PreparedArchive, *, claim: Claim) -> None:
         written.keep_for(prepared)
         prepared.verified_at = timezone.now()
         prepared.save()
-
-
-def drop_prepared() -> int:
-    """Remove what nobody will take over: its change has ended, or a day is over. How many went."""
-    over = Q(change__state__in=OVER) | Q(created_at__lt=timezone.now() - KEPT)
-    return sum(_drop(pk) for pk in PreparedArchive.objects.filter(over).values_list("pk", flat=True))
-
-
-def _drop(pk: int) -> bool:
-    """Row and key go first, in one transaction: a file that stays for a while can be read by nobody."""
-    with transaction.atomic():
-        prepared = PreparedArchive.objects.select_for_update().filter(pk=pk).first()
-        jobs = Job.objects.filter(kind=PREPARE_JOB, subject_id=pk)
-        for job in jobs.filter(state=JobState.DUE):
-            runner.cancel(job)
-        if prepared is None or jobs.exclude(state__in=ENDED).exists():
-            return False
-        destroy_key(prepared.archive)
-        prepared.delete()
-    if prepared.archive:
-        storage.delete(prepared.archive)
-    return True

@@ -6,21 +6,25 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from backups import storage
 from backups.actions.keys import destroy_key
+from backups.actions.preparing import KEPT as KEPT_PREPARED
+from backups.actions.preparing import PREPARE_JOB
 from backups.actions.purge_guard import Reading, check_number, foresee, look_at_clock, refusal_of, release
-from backups.models import ExpiredWhy, PurgeEntry, Snapshot, SnapshotState
+from backups.models import ExpiredWhy, PreparedArchive, PurgeEntry, Snapshot, SnapshotState
 from backups.selectors import is_referred_to
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
 from backupsvc.accounts.models import Account, AuditEntry
 from backupsvc.errors import Refusal
+from backupsvc.jobs import runner
 from backupsvc.jobs.clock import database_now, uptime
-from recipients.models import UNDER_WAY
+from backupsvc.jobs.models import ENDED, Job, JobState
+from recipients.models import OVER, UNDER_WAY
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +91,27 @@ def sweep_orphans() -> int:
         if modified_at < before and not is_referred_to(key):
             removed += _remove(key)
     return removed
+
+
+def drop_prepared() -> int:
+    """Remove archives that nobody will take over: their change has ended, or a day is over. How many went."""
+    over = Q(change__state__in=OVER) | Q(created_at__lt=timezone.now() - KEPT_PREPARED)
+    return sum(_drop(pk) for pk in PreparedArchive.objects.filter(over).values_list("pk", flat=True))
+
+
+def _drop(pk: int) -> bool:
+    """Row and key go first, in one transaction: a file that stays for a while can be read by nobody."""
+    with transaction.atomic():
+        prepared = PreparedArchive.objects.select_for_update().filter(pk=pk).first()
+        jobs = Job.objects.filter(kind=PREPARE_JOB, subject_id=pk)
+        for job in jobs.filter(state=JobState.DUE):
+            runner.cancel(job)
+        if prepared is None or jobs.exclude(state__in=ENDED).exists():
+            return False
+        destroy_key(prepared.archive)
+        prepared.delete()
+    # A file that stays is an orphan from now on.
+    return not prepared.archive or _remove(prepared.archive)
 
 
 def _of(account: Account | None) -> QuerySet[Snapshot]:

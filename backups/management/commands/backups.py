@@ -11,8 +11,7 @@ from backups.access import find_snapshot
 from backups.actions.compare import compare
 from backups.actions.downloads import download
 from backups.actions.keys import reveal_key
-from backups.actions.preparing import drop_prepared
-from backups.actions.purge import delete_snapshot, purge_due, sweep_orphans
+from backups.actions.purge import delete_snapshot, drop_prepared, purge_due, sweep_orphans
 from backups.actions.restore import MODES, plan_restore
 from backups.actions.snapshots import pin, request_snapshot
 from backups.actions.verification import verify_snapshot

@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from backups import storage
 from backups.actions import preparing
-from backups.actions.preparing import drop_prepared
-from backups.actions.purge import sweep_orphans
+from backups.actions.purge import drop_prepared, sweep_orphans
 from backups.invariants import check_all
 from backups.models import ArchiveKey, PreparedArchive, Snapshot
 from backupsvc.accounts.models import AuditEntry
@@ -121,6 +120,23 @@ def test_what_nobody_confirms_goes_without_a_trace(lists: Lists, group: Group, a
     assert not files(archives)
     assert not ArchiveKey.objects.filter(archive=ahead.archive).exists()
     assert check_all() == []
+
+
+def test_a_storage_that_keeps_a_file_keeps_nothing_else(
+    lists: Lists, group: Group, archives: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = lists.preview(MORE, into=group)
+    ahead = prepared(change)
+    cancel_change(change, actor=lists.actor)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "delete", refuse)
+        assert drop_prepared() == 0
+    # What is left can be read by nobody, and goes like every file that no backup has.
+    assert not ArchiveKey.objects.filter(archive=ahead.archive).exists()
+    assert not PreparedArchive.objects.exists()
+    monkeypatch.setattr("backups.actions.purge.ORPHAN_AGE", timedelta(0))
+    assert sweep_orphans() == 1
+    assert not files(archives)
 
 
 def test_what_nobody_confirms_for_a_day_goes_and_the_change_can_still_be_confirmed(
