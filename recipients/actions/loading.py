@@ -44,7 +44,8 @@ class Loading:
         self.dialect, self.rules, self.estimate = dialect, rules, estimate
         self.check, self.check_block = checker(self.rules), BlockCheck(self.rules)
         self.names: list[str] = []
-        self.read = self.rejected = 0
+        # Of the plain rows that the database reads by itself, those that a later one stands for are repeated.
+        self.read = self.rejected = self.repeated = 0
         self.mended = Mended()
 
     def run(self) -> None:
@@ -102,7 +103,9 @@ class Loading:
                 self._stage(piece.rows(names=self.names))
         with transaction.atomic():
             self.claim.guard()
-            engine().part(change_id, reading=self._asked(reading))
+            self.repeated = engine().part(
+                change_id, reading=self._asked(reading), columns=self.dialect.columns
+            )
         self._stage_odd()
 
     def _is_loaded(self, chunk: Chunk) -> bool:

@@ -56,15 +56,29 @@ def stage_import(claim: Claim) -> None:
         loading.run()
     if not loading.read:
         raise Refusal("file.no_rows")
-    finish_staging(claim, rows=loading.read, rejected=loading.rejected, run=run, mended=loading.mended)
+    finish_staging(
+        claim,
+        rows=loading.read,
+        rejected=loading.rejected,
+        repeated=loading.repeated,
+        run=run,
+        mended=loading.mended,
+    )
 
 
 def finish_staging(
-    claim: Claim, *, rows: int, rejected: int, run: Import | None = None, mended: Mended | None = None
+    claim: Claim,
+    *,
+    rows: int,
+    rejected: int,
+    repeated: int = 0,
+    run: Import | None = None,
+    mended: Mended | None = None,
 ) -> None:
     """All rows are staged: count what the merge would do and show it. The same for every source.
 
-    For a `run` of an import, with what was `mended`, it is said too what looks wrong.
+    `repeated` rows were left out of staging, since a later one has the same address. For a `run` of an
+    import, with what was `mended`, it is said too what looks wrong.
     """
     claim.progress(done=rows, total=rows, step="preview")
     change = Change.objects.get(pk=claim.job.subject_id)
@@ -76,7 +90,7 @@ def finish_staging(
         judged = engine().judged(change.pk)
     counts = {name: count for name, count in asdict(verdicts).items() if name != "shift"}
     distinct = verdicts.added + verdicts.updated + verdicts.unchanged + verdicts.kept_safe
-    change.rows, change.rejected, change.duplicates = rows, rejected, staged - distinct
+    change.rows, change.rejected, change.duplicates = rows, rejected, staged + repeated - distinct
     preview = {
         **counts,
         "rows": rows,

@@ -185,8 +185,11 @@ class BulkEngine(ABC):
         """The different cells of a column that the check has to be asked for; [] when there are more."""
         raise NotImplementedError
 
-    def part(self, change_id: int, *, reading: Reading) -> None:
-        """Put the odd rows aside; the others are staged from now on."""
+    def part(self, change_id: int, *, reading: Reading, columns: int) -> int:
+        """Put the odd rows aside; the others are staged from now on, the last line of each address.
+
+        How many lines go because a later one has the same address. `columns`: of the raw table.
+        """
         raise NotImplementedError
 
     def odd_rows(self, change_id: int, *, after: int, most: int) -> list[tuple[int, list[str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 
@@ -16,7 +16,10 @@ from recipients.models import Mode, compact_json
 WRITTEN = ("key", "email", *VALUES)
 ATTRIBUTE = "attribute:"
 # What a preview keeps of each address for the merge.
-JUDGED = "line, verdict, writes, old_status, new_status, why, is_new"
+JUDGED = "line, key, verdict, writes, old_status, new_status, why, is_new"
+
+# Of those, the ones whose recipients get new values.
+UPDATED = "writes = 1 AND old_status IS NOT NULL"
 
 
 class SetBasedEngine(BulkEngine):
@@ -50,21 +53,16 @@ class SetBasedEngine(BulkEngine):
         if not (plan.is_judged and self._has_table(tables_of(plan.change_id).judged)):
             self._judge(plan)
         verdicts = self._counted(plan)
-        is_direct = plan.mode != Mode.DELETE and not plan.reactivate
-        if is_direct:
-            self._insert_new(plan)
-        self._prepare(plan, but_new=is_direct)
-        try:
-            if plan.mode == Mode.DELETE:
-                self._remove_judged(plan)
-            else:
-                self._update_judged(plan)
-                self._insert_judged(plan)
-                if plan.reactivate:
-                    self._forget_opt_outs(plan)
+        if plan.mode == Mode.DELETE:
+            self._remove_judged(plan)
             return verdicts
-        finally:
-            self._forget()
+        if not plan.reactivate:
+            self._insert_new(plan)
+        self._update_judged(plan)
+        self._insert_judged(plan, but_new=not plan.reactivate)
+        if plan.reactivate:
+            self._forget_opt_outs(plan)
+        return verdicts
 
     def judged(self, change_id: int) -> int | None:
         judged = tables_of(change_id).judged
@@ -109,31 +107,26 @@ class SetBasedEngine(BulkEngine):
         )
 
     def _judge(self, plan: Plan) -> None:
-        """Put what becomes of each address into the change's table of judged rows."""
+        """Put what becomes of each address into the change's table of judged rows; nothing, if it stays."""
         judged = tables_of(plan.change_id).judged
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
         select = self._classified(plan, winners=self._winners(plan))
         self.execute(
             f"{self.create_staging} {judged} AS SELECT {JUDGED},"
-            f" CASE WHEN verdict = 'safe' THEN email END AS email FROM ({select}) AS c",
+            f" CASE WHEN verdict = 'safe' THEN email END AS email FROM ({select}) AS c"
+            " WHERE verdict <> 'unchanged'",
             self._parameters(plan),
         )
 
-    def _prepare(self, plan: Plan, *, but_new: bool) -> None:
-        """Put all values of the rows that are to be written into a temporary table."""
-        self._forget()
-        new = " AND is_new = 0" if but_new else ""
-        lines = f"SELECT line FROM {tables_of(plan.change_id).judged} WHERE writes = 1{new}"
-        select = self._classified(plan, winners=self._judged_rows(plan, lines=lines), is_changed=True)
-        self.execute(f"CREATE TEMPORARY TABLE verdict AS {select}", self._parameters(plan))
-
-    def _classified(self, plan: Plan, *, winners: str, is_changed: bool = False) -> str:
+    def _classified(
+        self, plan: Plan, *, winners: str, is_changed: bool = False, dialect: Dialect | None = None
+    ) -> str:
         is_blocking = self.execute(
             "SELECT EXISTS (SELECT 1 FROM recipients_blocklistentry WHERE account_id = %s)", [plan.account_id]
         )
         return classified(
             plan,
-            dialect=self.dialect,
+            dialect=dialect or self.dialect,
             winners=winners,
             is_blocking=bool(is_blocking[0][0]),
             is_changed=is_changed,
@@ -141,15 +134,18 @@ class SetBasedEngine(BulkEngine):
 
     def _insert_new(self, plan: Plan) -> None:
         """Add those whom the list does not know at all straight from the staged rows."""
-        judged = tables_of(plan.change_id).judged
-        others = self.execute(f"SELECT EXISTS (SELECT 1 FROM {judged} WHERE is_new = 0 OR writes = 0)", [])
-        if not others[0][0]:
+        if self._are_all_new(plan):
             self._insert_all(plan)
             return
-        lines = f"SELECT line FROM {judged} WHERE is_new = 1 AND writes = 1"
         # In the order of the index that they go into: half the time of any other order.
-        rows = self._judged_rows(plan, lines=lines)
+        rows = self._judged_rows(plan, where="is_new = 1 AND writes = 1")
         self._insert(plan, winners=f"SELECT * FROM ({rows}) AS u ORDER BY key")
+
+    def _are_all_new(self, plan: Plan) -> bool:
+        new = self.execute(
+            f"SELECT count(*) FROM {tables_of(plan.change_id).judged} WHERE is_new = 1 AND writes = 1", []
+        )
+        return bool(new[0][0]) and new[0][0] == self.addresses(plan.change_id)
 
     def _insert_all(self, plan: Plan) -> None:
         """Add the last line of each address, by key."""
@@ -157,6 +153,9 @@ class SetBasedEngine(BulkEngine):
 
     def _insert(self, plan: Plan, *, winners: str) -> None:
         select = classified(plan, dialect=self.dialect, winners=winners, is_new=True)
+        self._insert_classified(plan, select=select)
+
+    def _insert_classified(self, plan: Plan, *, select: str) -> None:
         self.execute(
             f"INSERT INTO recipients_recipient (account_id, group_id, change_id, {', '.join(WRITTEN)})"
             f" SELECT %(account)s, %(group)s, %(change)s, key, email,"
@@ -224,10 +223,27 @@ class SetBasedEngine(BulkEngine):
         if not self._has_table(plain):
             return checked
         where = f"WHERE {only}" if only else ""
-        return f"SELECT * FROM (SELECT {columns} FROM {plain} {where} {order}) AS p UNION ALL {checked}"
+        rows = f"SELECT {columns} FROM {plain} {where} {order}"
+        return f"SELECT * FROM ({rows}) AS p UNION ALL {checked}" if self._has_checked(change_id) else rows
 
-    def _judged_rows(self, plan: Plan, *, lines: str) -> str:
+    def _has_checked(self, change_id: int) -> bool:
+        """Whether rows of the change lie in the staging table that all share."""
+        found = self.execute(
+            "SELECT EXISTS (SELECT 1 FROM recipients_stagedrow WHERE change_id = %s)", [change_id]
+        )
+        return bool(found[0][0])
+
+    def _judged_rows(self, plan: Plan, *, where: str) -> str:
+        """A SELECT of the staged rows that were judged so."""
+        lines = f"SELECT line FROM {tables_of(plan.change_id).judged} WHERE {where}"
         return f"SELECT * FROM ({self._staged(plan.change_id, lines=lines)}) AS s {self.dialect.fence}"
+
+    def addresses(self, change_id: int) -> int:
+        """How many different addresses are staged."""
+        rows = self.execute(
+            f"SELECT count(DISTINCT key) FROM ({self._staged(change_id)}) AS s", {"change": change_id}
+        )
+        return int(str(rows[0][0]))
 
     def staged(self, change_id: int) -> int:
         plain = tables_of(change_id).plain
@@ -248,9 +264,6 @@ class SetBasedEngine(BulkEngine):
     def clear(self, change_id: int) -> None:
         self.execute("DELETE FROM recipients_stagedrow WHERE change_id = %s", [change_id])
         self._drop_tables(tables_of(change_id))
-
-    def _forget(self) -> None:
-        self.execute("DROP TABLE IF EXISTS verdict", [])
 
     def _parameters(self, plan: Plan) -> dict[str, object]:
         cleared = {name.removeprefix(ATTRIBUTE): None for name in plan.fields if name.startswith(ATTRIBUTE)}
@@ -273,7 +286,7 @@ class SetBasedEngine(BulkEngine):
             f" FROM {tables_of(plan.change_id).judged} GROUP BY verdict, writes, old_status, new_status",
             [],
         )
-        totals = {"added": 0, "updated": 0, "unchanged": 0, "safe": 0}
+        totals = {"added": 0, "updated": 0, "safe": 0}
         shift: dict[str, int] = {}
         written = 0
         for verdict, writes, old, new, number in counted:
@@ -289,7 +302,7 @@ class SetBasedEngine(BulkEngine):
         return Verdicts(
             added=totals["added"],
             updated=totals["updated"],
-            unchanged=totals["unchanged"],
+            unchanged=self.addresses(plan.change_id) - sum(totals.values()),
             kept_safe=totals["safe"],
             deactivated=written if plan.mode == Mode.DEACTIVATE else 0,
             deleted=written if plan.mode == Mode.DELETE else 0,
@@ -297,32 +310,41 @@ class SetBasedEngine(BulkEngine):
         )
 
     def _update_judged(self, plan: Plan) -> None:
+        """Give known recipients what their rows say."""
+        rows = self._judged_rows(plan, where=UPDATED)
+        self._update(plan, select=self._classified(plan, winners=rows, is_changed=True))
+
+    def _update(self, plan: Plan, *, select: str) -> None:
         assignments = ", ".join(f"{name} = v.n_{name}" for name in VALUES)
         self.execute(
-            f"UPDATE recipients_recipient SET email = v.email, {assignments}, change_id = %s"
-            " FROM verdict v WHERE v.writes = 1 AND v.rid = recipients_recipient.id",
-            [plan.change_id],
+            f"UPDATE recipients_recipient SET email = v.email, {assignments}, change_id = %(change)s"
+            f" FROM ({select}) AS v WHERE v.writes = 1 AND {self.dialect.is_same}",
+            self._parameters(plan),
         )
 
-    def _insert_judged(self, plan: Plan) -> None:
-        self.execute(
-            f"INSERT INTO recipients_recipient (account_id, group_id, change_id, {', '.join(WRITTEN)})"
-            f" SELECT %s, %s, %s, key, email, {', '.join(f'n_{name}' for name in VALUES)}"
-            " FROM verdict WHERE writes = 1 AND rid IS NULL ORDER BY key",
-            [plan.account_id, plan.group_id, plan.change_id],
-        )
+    def _insert_judged(self, plan: Plan, *, but_new: bool) -> None:
+        """Add those whom the list does not hold, but knows or may know otherwise."""
+        where = f"writes = 1 AND old_status IS NULL{' AND is_new = 0' if but_new else ''}"
+        judged = tables_of(plan.change_id).judged
+        if not self.execute(f"SELECT EXISTS (SELECT 1 FROM {judged} WHERE {where})", [])[0][0]:
+            return
+        select = self._classified(plan, winners=self._judged_rows(plan, where=where), is_changed=True)
+        self._insert_classified(plan, select=f"{select} ORDER BY key")
 
     def _remove_judged(self, plan: Plan) -> None:
-        gone = "SELECT rid FROM verdict WHERE writes = 1"
+        judged = tables_of(plan.change_id).judged
+        gone = f"group_id = %(group)s AND key IN (SELECT key FROM {judged} WHERE writes = 1)"
+        parameters = {"group": plan.group_id}
         self._remember_opt_outs(
             "SELECT account_id, group_id, key, deactivated, bounced FROM recipients_recipient"
-            f" WHERE id IN ({gone}) AND (deactivated IS NOT NULL OR bounced IS NOT NULL)",
-            [],
+            f" WHERE {gone} AND (deactivated IS NOT NULL OR bounced IS NOT NULL)",
+            parameters,
         )
-        self.execute(f"DELETE FROM recipients_activity WHERE recipient_id IN ({gone})", [])
-        self.execute(f"DELETE FROM recipients_recipient WHERE id IN ({gone})", [])
+        ids = f"SELECT id FROM recipients_recipient WHERE {gone}"
+        self.execute(f"DELETE FROM recipients_activity WHERE recipient_id IN ({ids})", parameters)
+        self.execute(f"DELETE FROM recipients_recipient WHERE {gone}", parameters)
 
-    def _remember_opt_outs(self, select: str, parameters: Sequence[object]) -> None:
+    def _remember_opt_outs(self, select: str, parameters: Sequence[object] | Mapping[str, object]) -> None:
         self.execute(
             "INSERT INTO recipients_optout (account_id, group_id, key, deactivated, bounced)"
             f" {select} ON CONFLICT (group_id, key) DO UPDATE"
@@ -332,10 +354,10 @@ class SetBasedEngine(BulkEngine):
 
     def _forget_opt_outs(self, plan: Plan) -> None:
         """Who was made active again by an explicit choice is no longer remembered as opted out."""
+        judged = tables_of(plan.change_id).judged
+        active = f"SELECT key FROM {judged} WHERE writes = 1 AND new_status = 'active'"
         self.execute(
-            "DELETE FROM recipients_optout WHERE group_id = %s AND key IN"
-            " (SELECT key FROM verdict WHERE writes = 1 AND new_status = 'active')",
-            [plan.group_id],
+            f"DELETE FROM recipients_optout WHERE group_id = %s AND key IN ({active})", [plan.group_id]
         )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from recipients.bulk.base import Cell, Reading, Stage
+from recipients.bulk.copytext import COLUMNS
 from recipients.models import compact_json
 
 # Of these kinds no cell is plain by itself, of the others at least some forms are.
@@ -95,29 +96,44 @@ class PlainSql(ABC):
             return own
         return f"CASE WHEN {self.is_known(cell)} THEN {self.known(cell)} ELSE {own} END"
 
-    def rows(self, reading: Reading, *, table: str) -> str:
-        """The SELECT of a table of plain rows that have their keys, with the columns of `ROWS`."""
-        email = _email(reading)
+    def keyed(self, reading: Reading, *, table: str, columns: int) -> str:
+        """The SELECT of a raw table's rows by key, of each key the last line alone; odd rows come last.
+
+        Columns: those of an archive's row, `says_status`, `line`, and the `cells` of an odd row, which has
+        nothing else. Every value is computed here, once, on as many cores as the database takes.
+        """
+        given = self._given(reading)
+        values = {name: self.typed(name, given[name]) for name in (*COLUMNS[1:], "says_status")}
+        if_plain = "CASE WHEN key IS NOT NULL THEN"
+        plain = ", ".join(f"{if_plain} {value} END AS {name}" for name, value in values.items())
+        cells = ", ".join(f"c{index}" for index in range(columns))
+        # Without something volatile the test would be made anew for each value. `OFFSET 0` would hold it
+        # together as well, but keep the work on one core.
+        tested = f"SELECT {self.key_if_plain(reading)} AS key, *, clock_timestamp() FROM {table}"
+        return (
+            f"SELECT DISTINCT ON (key, odd) key, {plain}, line,"
+            f" CASE WHEN key IS NULL THEN ARRAY[{cells}] END AS cells"
+            f" FROM (SELECT *, CASE WHEN key IS NULL THEN line END AS odd"
+            f" FROM ({tested}) AS r) AS k"
+            " ORDER BY key, odd, line DESC"
+        )
+
+    def _given(self, reading: Reading) -> dict[str, str]:
+        """What a plain row's cells say of each of a recipient's values."""
         fields = {
             cell.target: self.value(cell, reading=reading)
             for cell in reading.cells
             if not cell.is_attribute and cell.kind != "email"
         }
         fields |= {name: self.constant(name, value=value) for name, value in reading.fixed.items()}
-        given = {
-            "line": "line",
-            "key": "key",
-            "email": email,
-            "domain": self.domain(email),
-            "digest": self.digest(email, key=reading.digest_key),
+        return {
+            "email": _email(reading),
             **self._settled(fields, reading=reading),
             "source": fields.get("source", self.nothing("source")),
             "signup_ip": fields.get("signup_ip", self.nothing("signup_ip")),
             "tags": fields.get("tags", self.nothing("tags")),
             "attributes": self._attributes(reading),
         }
-        columns = ", ".join(f"{self.typed(name, given[name])} AS {name}" for name in ROWS)
-        return f"SELECT {columns} FROM {table}"
 
     def _settled(self, fields: Mapping[str, str], *, reading: Reading) -> dict[str, str]:
         """Status and times together, as `imports.check` settles them: where they disagree, the safe one."""

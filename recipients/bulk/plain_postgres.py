@@ -141,9 +141,13 @@ class PostgresPlainSql(PlainSql):
     def attributes(self, values: Mapping[str, str], *, clears: bool) -> str:
         if not values:
             return "'{}'::jsonb"
-        names, cells = ", ".join(map(literal, values)), ", ".join(values.values())
+        # In the order that jsonb keeps them in they need no sorting: two thirds of the time.
+        told = sorted(values.items(), key=lambda pair: (len(pair[0].encode()), pair[0].encode()))
+        names, cells = ", ".join(literal(name) for name, _ in told), ", ".join(cell for _, cell in told)
         built = f"jsonb_object(ARRAY[{names}]::text[], ARRAY[{cells}]::text[])"
-        return built if clears else f"jsonb_strip_nulls({built})"
+        if clears:
+            return built
+        return f"CASE WHEN num_nulls({cells}) = 0 THEN {built} ELSE jsonb_strip_nulls({built}) END"
 
 
 def _has_zone(column: str) -> str:

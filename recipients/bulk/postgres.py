@@ -6,14 +6,15 @@ import io
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from django.db import DataError, OperationalError, connection, transaction
 
 from recipients.bulk.base import Cell, KeptSafe, Plan, RawLines, Reading, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row
-from recipients.bulk.merge import SetBasedEngine
+from recipients.bulk.merge import UPDATED, SetBasedEngine
 from recipients.bulk.plain import FIGURES, LONGEST_KNOWN, ROWS, SAMPLED, literal
 from recipients.bulk.plain_postgres import TYPES, PostgresPlainSql
 from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
@@ -33,6 +34,8 @@ PLANNER = (
     "SET LOCAL work_mem = '64MB'",
     "SET LOCAL jit = off",
 )
+# One recipient in so many changes: fewer are looked up one by one.
+FEW = 10
 # A person's click must not wait for a worker that is loading a table; the sweep drops it later.
 LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
 
@@ -55,6 +58,8 @@ DIALECT = Dialect(
     merged="jsonb_strip_nulls({old} || {new})",
     is_merged="{old} @> {new}",
     spelled="{value}",
+    # Both lie in this order, so that they can be read side by side.
+    is_same="recipients_recipient.group_id = %(group)s AND recipients_recipient.key = v.key",
 )
 
 
@@ -82,7 +87,15 @@ class PostgresEngine(SetBasedEngine):
         self._set_planner()
         return super().merge(plan)
 
+    def _winners(self, plan: Plan) -> str:
+        if self._has_table(tables_of(plan.change_id).plain) and not self._has_checked(plan.change_id):
+            # One line of each address, in their order.
+            return f"SELECT {', '.join(ROWS)} FROM {tables_of(plan.change_id).plain}"
+        self._index_keys(plan.change_id)
+        return super()._winners(plan)
+
     def _judge(self, plan: Plan) -> None:
+        self._index_keys(plan.change_id)
         with self._side_by_side(plan):
             super()._judge(plan)
 
@@ -94,6 +107,39 @@ class PostgresEngine(SetBasedEngine):
         with self._side_by_side(plan):
             super()._insert_all(plan)
 
+    def _update_judged(self, plan: Plan) -> None:
+        count = self._count(f"{tables_of(plan.change_id).judged} WHERE {UPDATED}")
+        addresses = self.addresses(plan.change_id)
+        if count * FEW > addresses:
+            self._index_keys(plan.change_id)
+            select = self._classified(
+                plan,
+                winners=self._winners(plan),
+                is_changed=count == addresses,
+                dialect=replace(self.dialect, fence="ORDER BY key OFFSET 0"),
+            )
+            with self._side_by_side(plan):
+                self._update(plan, select=f"{select} ORDER BY key")
+        elif count:
+            self._update_few(plan)
+
+    def _update_few(self, plan: Plan) -> None:
+        """Look each of the recipients up by its key."""
+        self.execute("DROP TABLE IF EXISTS chosen", [])
+        rows = self._judged_rows(plan, where=UPDATED)
+        self.execute(f"CREATE TEMPORARY TABLE chosen AS {rows}", self._parameters(plan))
+        select = self._classified(
+            plan,
+            winners="SELECT * FROM chosen",
+            is_changed=True,
+            dialect=replace(self.dialect, listed="{table}"),
+        )
+        with self._without("hashjoin", "mergejoin"):
+            self.execute("SET LOCAL enable_nestloop = on", [])
+            self._update(plan, select=select)
+            self.execute("SET LOCAL enable_nestloop = off", [])
+        self.execute("DROP TABLE chosen", [])
+
     @contextmanager
     def _side_by_side(self, plan: Plan) -> Iterator[None]:
         """Rows are read in the order of their keys: no memory, whatever the planner believes of the sizes."""
@@ -101,6 +147,11 @@ class PostgresEngine(SetBasedEngine):
         if self._has_table(tables_of(plan.change_id).keyed):
             # They lie in that order, which the planner does not know.
             ways.append("sort")
+        with self._without(*ways):
+            yield
+
+    @contextmanager
+    def _without(self, *ways: str) -> Iterator[None]:
         for way in ways:
             self.execute(f"SET LOCAL enable_{way} = off", [])
         yield
@@ -162,36 +213,58 @@ class PostgresEngine(SetBasedEngine):
         )
         return [str(row[0]) for row in rows] if len(rows) <= most else []
 
-    def part(self, change_id: int, *, reading: Reading) -> None:
-        raw, keyed, plain, _judged = tables_of(change_id)
+    def part(self, change_id: int, *, reading: Reading, columns: int) -> int:
+        raw, keyed, *_ = tables_of(change_id)
         self._set_planner()
-        # One pass over all rows for the tests and the order that preview and merge read them in.
+        loaded = self._count(raw)
+        # One pass over all rows for the tests, the values, and the order that all else reads them in.
         self.execute(
             f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off)"
-            f" AS SELECT {self.sql.key_if_plain(reading)} AS key, * FROM {raw} ORDER BY key, line DESC",
+            f" AS {self.sql.keyed(reading, table=raw, columns=columns)}",
             [],
         )
         self.execute(f"DROP TABLE {raw}", [])
-        self._index_keys(change_id)
         self.execute(f"CREATE INDEX ON {keyed} (line) WHERE key IS NULL", [])
-        self.execute(
-            f"CREATE VIEW {plain} AS {self.sql.rows(reading, table=keyed)} WHERE key IS NOT NULL", []
-        )
+        self._show(change_id, says_status="says_status", digest_key=reading.digest_key)
+        return loaded - self._count(keyed)
+
+    def _show(self, change_id: int, *, says_status: str, digest_key: bytes | None) -> None:
+        """Make the view of the rows with a key as staged rows."""
+        _raw, keyed, plain, _judged = tables_of(change_id)
+        told = {
+            **{name: name for name in ROWS},
+            "domain": "split_part(key, '@', -1)::varchar(255)",
+            "digest": f"({self.sql.digest('key', key=digest_key)})::{TYPES['digest']}",
+            "says_status": says_status,
+        }
+        columns = ", ".join(f"{told[name]} AS {name}" for name in ROWS)
+        self.execute(f"CREATE VIEW {plain} AS SELECT {columns} FROM {keyed} WHERE key IS NOT NULL", [])
 
     def _index_keys(self, change_id: int) -> None:
-        self.execute(
-            f"CREATE INDEX ON {tables_of(change_id).keyed} (key, line DESC) WHERE key IS NOT NULL", []
-        )
+        """Make rows that are to be read beside others findable in the order in which they lie."""
+        keyed = tables_of(change_id).keyed
+        if self._has_table(keyed):
+            index = f"CREATE INDEX IF NOT EXISTS {keyed}_in_order ON {keyed}"
+            self.execute(f"{index} (key, line DESC) WHERE key IS NOT NULL", [])
+
+    def addresses(self, change_id: int) -> int:
+        plain = tables_of(change_id).plain
+        if self._has_table(plain) and not self._has_checked(change_id):
+            return self._count(plain)
+        return super().addresses(change_id)
+
+    def _count(self, table: str) -> int:
+        return int(str(self.execute(f"SELECT count(*) FROM {table}", [])[0][0]))
 
     def odd_rows(self, change_id: int, *, after: int, most: int) -> list[tuple[int, list[str]]]:
         rows = self.execute(
-            f"SELECT * FROM {tables_of(change_id).keyed} WHERE key IS NULL AND line > %s"
+            f"SELECT line, cells FROM {tables_of(change_id).keyed} WHERE key IS NULL AND line > %s"
             " ORDER BY line LIMIT %s",
             [after, most],
         )
         return [
-            (int(str(line)), ["" if cell is None else str(cell) for cell in cells])
-            for _no_key, line, *cells in rows
+            (int(str(line)), ["" if cell is None else str(cell) for cell in cast("list[object]", cells)])
+            for line, cells in rows
         ]
 
     def owners(self) -> list[int]:
@@ -246,14 +319,7 @@ class PostgresEngine(SetBasedEngine):
         self._copy_in(f"COPY recipients_rejectedrow ({REJECTED}) FROM STDIN", io.BytesIO(lines))
 
     def stage_copytext(self, change_id: int, *, stream: BinaryIO, digest_key: bytes | None = None) -> int:
-        _raw, keyed, plain, _judged = tables_of(change_id)
-        columns = ", ".join(COLUMNS)
-        told = {
-            **{name: name for name in ROWS},
-            "domain": "split_part(key, '@', -1)::varchar(255)",
-            "digest": f"({self.sql.digest('key', key=digest_key)})::{TYPES['digest']}",
-            "says_status": "true",
-        }
+        keyed, columns = tables_of(change_id).keyed, ", ".join(COLUMNS)
         with transaction.atomic():
             self.execute(
                 f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off)"
@@ -262,12 +328,7 @@ class PostgresEngine(SetBasedEngine):
             )
             self.execute(f"ALTER TABLE {keyed} ADD line bigint GENERATED ALWAYS AS IDENTITY", [])
             count = self._copy_in(f"COPY {keyed} ({columns}) FROM STDIN", stream)
-            self._index_keys(change_id)
-            self.execute(
-                f"CREATE VIEW {plain} AS"
-                f" SELECT {', '.join(f'{told[name]} AS {name}' for name in ROWS)} FROM {keyed}",
-                [],
-            )
+            self._show(change_id, says_status="true", digest_key=digest_key)
         return count
 
     def dump(self, group_id: int, *, sink: Sink) -> None:

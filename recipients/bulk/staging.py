@@ -1,8 +1,8 @@
 """Where the rows of a change lie before they are merged, besides the staging table that all share.
 
-A file's plain rows lie in a table of the change's own: as text, in the order of their addresses, in which
-everything after reads them. The tables go with the change; what a dead process leaves behind, the sweep
-drops.
+A file's plain rows lie in a table of the change's own: one for each address, with the values that they
+give, in the order of their addresses, in which everything after reads them. The tables go with the change;
+what a dead process leaves behind, the sweep drops.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ PREFIX = "recipients_staging_"
 class Tables(NamedTuple):
     """The names of one change's own tables and view.
 
-    raw: a file's rows as text, while it is loaded. keyed: rows by key and line, the last line of a key
-    first; without a key those that the check must look at. plain: a view of those with a key as staged
+    raw: a file's rows as text, while it is loaded. keyed: rows by key, as an archive has them; without a
+    key, with their cells, those that the check must look at. plain: a view of those with a key as staged
     rows, or a table of staged rows where nothing is loaded as text. judged: what the preview found for
-    each address.
+    each address that does not stay as it is.
     """
 
     raw: str

@@ -57,6 +57,8 @@ class Dialect:
     is_merged: str
     # {value} in the spelling that the two above give, so that equal values compare equal.
     spelled: str
+    # The condition that a row `v` of what is below is about the recipient of an UPDATE.
+    is_same: str = "recipients_recipient.id = v.rid"
 
 
 def classified(
