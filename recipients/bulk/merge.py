@@ -198,12 +198,9 @@ class SetBasedEngine(BulkEngine):
 
     def _fill(self, plan: Plan) -> Verdicts:
         """Add every address to the empty list."""
+        verdicts = self._first_verdicts(plan)
         self._insert_all(plan)
-        rows = self.execute(
-            f"SELECT {status_sql('')}, count(*) FROM recipients_recipient WHERE group_id = %s GROUP BY 1",
-            [plan.group_id],
-        )
-        return _all_added(rows)
+        return verdicts
 
     # The rows of a change
 
