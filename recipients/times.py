@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from backupsvc.errors import Refusal
@@ -20,6 +22,9 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 LONGEST_TIME = 80
 # Day 0 of spreadsheets, so that day 61 and all after it are right (they believe in a 29 February 1900).
 _SERIAL_START = datetime(1899, 12, 30)  # noqa: DTZ001 (as written: the caller knows the zone)
+
+# So many days are known at once: the usual list has fewer.
+_MOST_DAYS = 20_000
 
 # An empty text is in no tuple of characters, but in every string.
 _FIGURE = tuple("123456789")
@@ -64,10 +69,11 @@ _NAMED = (_DAY_NAME_YEAR, _NAME_DAY_YEAR, _YEAR_NAME_DAY, _NAME_DAY_CLOCK_YEAR)
 _WEEKDAY = re.compile(r"([^\W\d_]{2,12})\.?,?\s+")
 
 
-# A time in UTC as it is kept, of a day that every such year has.
+# Times as they are kept, of days that are in the calendar.
+_LEAP_YEARS = "(?:19|20)(?:0[48]|[2468][048]|[13579][26])|2000"
 _PLAIN_TIMES = re.compile(
-    r"(?:(?:(?:19|20)[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
-    r"|(?:0[13578]|1[02])-31) (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?\n)*+"
+    r"(?:(?:(?:(?:19|20)[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    rf"|(?:0[13578]|1[02])-31)|(?:{_LEAP_YEARS})-02-29) (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?\n)*+"
 )
 
 
@@ -118,9 +124,63 @@ def parse_time(text: str, style: Style = PLAIN) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def are_plain_times(texts: Sequence[str]) -> bool:
-    """Whether all of them are empty or as a time in UTC is kept: 2026-11-23 18:31:20."""
-    return bool(_PLAIN_TIMES.fullmatch("\n".join((*texts, ""))))
+class PlainTimes:
+    """Reads many times of one zone that are all written as 2026-11-23 18:31:20.
+
+    What is known of each day is kept: what its minutes are in UTC, where no clock was changed on it.
+    """
+
+    def __init__(self, zone: str) -> None:
+        self.style = Style(zone=zone)
+        self._days: dict[str, _Day | None] = {}
+
+    def in_utc(self, texts: Sequence[str]) -> list[str | None] | None:
+        """What `parse_time` makes of each, in the same spelling; None where one is written otherwise."""
+        if not _PLAIN_TIMES.fullmatch("\n".join((*texts, ""))):
+            return None
+        if self.style.zone == "UTC":
+            return [text or None for text in texts]
+        return [self._moved(text) if text else None for text in texts]
+
+    def _moved(self, text: str) -> str:
+        written = text[:10]
+        try:
+            day = self._days[written]
+        except KeyError:
+            if len(self._days) >= _MOST_DAYS:
+                self._days.clear()
+            day = self._days[written] = _day_of(written, zone=ZoneInfo(self.style.zone))
+        if day is None:
+            return str(parse_time(text, self.style))[:19]
+        at, minute = day.minutes[text[11:16]]
+        return day.dates[at] + minute + text[16:]
+
+
+class _Day(NamedTuple):
+    """A day, the next, and the one before: for each minute at which of them it is in UTC, and as what."""
+
+    dates: tuple[str, str, str]
+    minutes: dict[str, tuple[int, str]]
+
+
+def _day_of(written: str, *, zone: ZoneInfo) -> _Day | None:
+    start = datetime.fromisoformat(written).replace(tzinfo=zone)
+    offset, one = start.utcoffset() or timedelta(), timedelta(days=1)
+    if offset != (start + one).utcoffset() or offset.seconds % 60:
+        return None
+    dates = (str(start.date()), str((start + one).date()), str((start - one).date()))
+    return _Day(dates, _minutes(offset // timedelta(minutes=1)))
+
+
+@lru_cache(maxsize=8)
+def _minutes(offset: int) -> dict[str, tuple[int, str]]:
+    """For each minute of a day whose clock is so many minutes ahead: on which day it is in UTC (0 the same,
+    1 the next, -1 the one before), and as what."""
+    found = {}
+    for at in range(1440):
+        days, minute = divmod(at - offset, 1440)
+        found[f"{at // 60:02}:{at % 60:02}"] = (days, f" {minute // 60:02}:{minute % 60:02}")
+    return found
 
 
 def parse_date(text: str, style: Style = PLAIN) -> str:

@@ -22,7 +22,7 @@ from recipients.bulk.base import Cell, Kind, RawLines, Reading, Reject, Stage
 from recipients.bulk.engine import engine
 from recipients.bulk.plain import FIGURES, MOST_KNOWN, WORDS
 from recipients.imports import mapping as maps
-from recipients.imports.blocks import BlockCheck
+from recipients.imports.blocks import Block, BlockCheck
 from recipients.imports.check import Rejected, Rules, StagedRow, checker, column_parsers, fixed_values
 from recipients.imports.chunks import Chunk, Rest, can_be_cut, cut, header_of
 from recipients.imports.dialect import Dialect
@@ -31,6 +31,8 @@ from recipients.models import Change
 
 # Rows in one transaction of staging: enough for speed, few enough that progress moves.
 BATCH_ROWS = 5_000
+# The same for rows that are read as columns: larger pieces do not stay in a processor's cache.
+PIECE_BYTES = 1 << 20
 TIMES = ("registered", "activated", "deactivated")
 
 
@@ -61,27 +63,43 @@ class Loading:
 
     def _run(self) -> None:
         reading = self._reading() if engine().reads_raw and can_be_cut(self.dialect) else None
-        if reading is None:
-            self._stage(read(self.path, dialect=self.dialect))
-        else:
+        if reading is not None:
             self._load(reading)
+        elif can_be_cut(self.dialect):
+            self._stage_pieces()
+        else:
+            self._stage(read(self.path, dialect=self.dialect))
+
+    def _stage_pieces(self) -> None:
+        """Take sound pieces of the file as columns, which are read and checked without a look at each row."""
+        names = header_of(self.path, dialect=self.dialect)
+        for piece in cut(self.path, dialect=self.dialect, size=PIECE_BYTES):
+            columns = piece.columns(names=names) if isinstance(piece, Chunk) else None
+            if columns is None:
+                self._stage(piece.rows(names=names))
+            else:
+                lines = range(piece.first_line, piece.first_line + len(columns[0]))
+                self._put(self.check_block.columns(lines, columns), read=len(lines))
 
     def _stage(self, rows: Iterator[Row]) -> None:
         """Check rows: many at once what is plain, one by one what is odd."""
         while block := list(islice(rows, BATCH_ROWS)):
-            ready, odd = self.check_block(block)
-            chunk = [self.check(row) for row in odd]
-            good = [stage_row(row, bounced_at=self.rules.now) for row in chunk if isinstance(row, StagedRow)]
-            bad = [_reject(row) for row in chunk if isinstance(row, Rejected)]
-            for row in chunk:
-                if isinstance(row, StagedRow) and row.mended:
-                    self.mended.note(row)
-            with transaction.atomic():
-                self.claim.guard()
-                engine().stage_ready(self.change.pk, rows=ready)
-                engine().stage(self.change.pk, rows=good)
-                engine().stage_rejects(self.change.pk, rejects=bad)
-            self._count(read=len(block), rejected=len(bad))
+            self._put(self.check_block(block), read=len(block))
+
+    def _put(self, block: Block, *, read: int) -> None:
+        """Stage a block of so many rows: those that are ready, and those that are odd after their check."""
+        chunk = [self.check(row) for row in block.odd]
+        good = [stage_row(row, bounced_at=self.rules.now) for row in chunk if isinstance(row, StagedRow)]
+        bad = [_reject(row) for row in chunk if isinstance(row, Rejected)]
+        for row in chunk:
+            if isinstance(row, StagedRow) and row.mended:
+                self.mended.note(row)
+        with transaction.atomic():
+            self.claim.guard()
+            engine().stage_ready(self.change.pk, rows=block.ready)
+            engine().stage(self.change.pk, rows=good)
+            engine().stage_rejects(self.change.pk, rejects=bad)
+        self._count(read=read, rejected=len(bad))
 
     def _count(self, *, read: int, rejected: int = 0) -> None:
         self.read, self.rejected = self.read + read, self.rejected + rejected

@@ -18,7 +18,7 @@ from recipients.addresses import plain_address
 from recipients.imports.check import Rules, fixed_values, parsers, settler
 from recipients.imports.fields import Parser
 from recipients.imports.records import Row
-from recipients.times import are_plain_times
+from recipients.times import PlainTimes
 from recipients.values import are_plain_numbers, are_texts, unescape_formula
 
 # Of each column so many different cells are kept at most, and none that is longer.
@@ -70,26 +70,34 @@ class BlockCheck:
     def __call__(self, rows: Sequence[Row]) -> Block:
         """Each row of the block either ready or odd."""
         whole = [row for row in rows if row.problem is None and len(row.cells) >= self.width]
-        cells: list[Sequence[str]] = list(zip(*[row.cells for row in whole], strict=False))
-        if not cells:
+        if not whole:
             return Block([], list(rows))
+        cells: list[Sequence[str]] = list(zip(*[row.cells for row in whole], strict=False))
+        ready, odd = self._told_apart([row.line for row in whole], cells)
+        left = [row for row in rows if row.problem is not None or len(row.cells) < self.width]
+        return Block(ready, sorted([*left, *(whole[at] for at in odd)], key=lambda row: row.line))
+
+    def columns(self, lines: Sequence[int], cells: Sequence[Sequence[str]]) -> Block:
+        """The same for rows that are given as columns, all of them whole."""
+        ready, odd = self._told_apart(lines, cells)
+        return Block(ready, [Row(lines[at], [column[at] for column in cells]) for at in sorted(odd)])
+
+    def _told_apart(
+        self, lines: Sequence[int], cells: Sequence[Sequence[str]]
+    ) -> tuple[list[Ready], set[int]]:
+        """The rows that are ready, and the places of those that are odd."""
         if self.rules.unescape:
             cells = [list(map(unescape_formula, column)) for column in cells]
         emails = cells[self.email_at]
         keys, domains = zip(*[plain_address(email) or NO_ADDRESS for email in emails], strict=True)
         fields = [meanings.of(cells[index]) for index, meanings in self.fields.values()]
         members = [meanings.of(cells[index]) for index, meanings in self.attributes]
-        columns: list[Column] = [[row.line for row in whole], keys, emails, domains, *fields, *members]
+        columns: list[Column] = [lines, keys, emails, domains, *fields, *members]
         odd = {at for column in (keys, *fields, *members) for at in _odd(column)}
-        if len(whole) == len(rows) and not odd:
-            return Block(self._ready(columns), [])
-        is_plain = [at not in odd for at in range(len(whole))]
-        left = [row for row in rows if row.problem is not None or len(row.cells) < self.width]
-        left += [whole[at] for at in odd]
-        return Block(
-            self._ready([list(compress(column, is_plain)) for column in columns]),
-            sorted(left, key=lambda row: row.line),
-        )
+        if odd:
+            is_plain = [at not in odd for at in range(len(lines))]
+            columns = [list(compress(column, is_plain)) for column in columns]
+        return self._ready(columns), odd
 
     def _ready(self, columns: Sequence[Column]) -> list[Ready]:
         """The rows of columns without odd cells: line, key, email, domain, fields, attributes."""
@@ -164,11 +172,7 @@ def _field(name: str, parse: Parser, *, zone: str) -> _Meanings:
         # A yes without a time means another time in each row.
         return ODD if value is True else _text(value)
 
-    def plain(cells: Sequence[str]) -> list[Any] | None:
-        if name not in TIMES or zone != "UTC" or not are_plain_times(cells):
-            return None
-        return [cell or None for cell in cells]
-
+    plain = PlainTimes(zone).in_utc if name in TIMES else _never
     return _Meanings(mean, plain=plain)
 
 
@@ -188,6 +192,10 @@ def _attribute(name: str, parse: Parser, *, spec: str, clears: bool) -> _Meaning
         return None
 
     return _Meanings(mean, plain=plain)
+
+
+def _never(_cells: Sequence[str]) -> None:
+    return None
 
 
 def _pair(name: str, value: str | None) -> str:

@@ -7,7 +7,8 @@ right width is left to whoever loads it. The others are read with care, by `reco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import csv
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import BinaryIO
 from recipients.imports.columns import is_own_header
 from recipients.imports.dialect import Dialect
 from recipients.imports.lines import LONGEST_LINE, MARK_ERRORS, read_lines, split_lines
+from recipients.imports.quoting import Quoting
 from recipients.imports.reader import read
 from recipients.imports.records import Records, Row
 
@@ -54,6 +56,22 @@ class Chunk:
         if self.dialect.encoding in _UTF8:
             return self.data
         return self.data.decode(self.dialect.encoding).encode()
+
+    def columns(self, *, names: list[str]) -> list[Sequence[str]] | None:
+        """The cells of each column, where each line is a row of the table beyond doubt; else None.
+
+        `names` are the header's cells, [] without a header.
+        """
+        if not self.is_sound:
+            return None
+        try:
+            lines = self.data.decode(_plain(self.dialect.encoding)).removesuffix("\n").split("\n")
+            rows = list(csv.reader(lines, **Quoting(self.dialect).format))
+        except (UnicodeDecodeError, csv.Error):
+            return None
+        # What `records` says of a row by its cells: blank, of another width, or the header once more.
+        is_table = set(map(len, rows)) == {self.dialect.columns} and all(map(any, rows)) and names not in rows
+        return list(zip(*rows, strict=True)) if is_table and len(rows) == len(lines) else None
 
     def rows(self, *, names: list[str]) -> Iterator[Row]:
         """The rows, read with care. `names` are the header's cells, [] without a header."""
@@ -106,10 +124,10 @@ def header_of(path: Path, *, dialect: Dialect) -> list[str]:
     return first.cells if dialect.header and first is not None else []
 
 
-def cut(path: Path, *, dialect: Dialect) -> Iterator[Chunk | Rest]:
+def cut(path: Path, *, dialect: Dialect, size: int = 0) -> Iterator[Chunk | Rest]:
     """The file's data rows in pieces, in the file's order; its header and what comes before it left out.
 
-    Call it for a dialect that `can_be_cut`.
+    Call it for a dialect that `can_be_cut`. `size` is of a piece in bytes, CHUNK_BYTES unless told.
     """
     with path.open("rb") as stream:
         line = _skip_head(stream, dialect=dialect)
@@ -117,7 +135,7 @@ def cut(path: Path, *, dialect: Dialect) -> Iterator[Chunk | Rest]:
             yield Rest(path, dialect.first_line, dialect, is_whole=True)
             return
         rest = b""
-        while block := stream.read(CHUNK_BYTES):
+        while block := stream.read(size or CHUNK_BYTES):
             data, rest = _whole_records(rest + block, dialect=dialect)
             if len(rest) > CHUNK_BYTES + PATIENCE_BYTES:
                 yield Rest(path, line, dialect)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backupsvc.errors import Refusal
-from recipients.times import PLAIN, Style, parse_date, parse_time, tally
+from recipients.times import PLAIN, PlainTimes, Style, parse_date, parse_time, tally
 
 MOMENT = datetime(2026, 11, 23, 18, 31, 20, tzinfo=UTC)
 MINUTE = MOMENT.replace(second=0)
@@ -193,3 +193,46 @@ def test_no_text_is_more_than_refused(text: str) -> None:
     except Refusal:
         return
     assert moment is None or moment.tzinfo is not None
+
+
+# Many at once
+
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/Sao_Paulo", "Pacific/Apia", "Europe/Amsterdam")
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(st.datetimes(datetime(1900, 1, 1), datetime(2099, 12, 31)), min_size=1, max_size=20),  # noqa: DTZ001
+    st.sampled_from(ZONES),
+)
+def test_many_plain_times_are_read_as_each_of_them(moments: list[datetime], zone: str) -> None:
+    texts = ["", *(str(moment.replace(microsecond=0)) for moment in moments)]
+    one_by_one = [parse_time(text, Style(zone=zone)) for text in texts]
+    assert PlainTimes(zone).in_utc(texts) == [str(one)[:19] if one else None for one in one_by_one]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_many_plain_times_around_changed_clocks_are_read_as_each_of_them(zone: str) -> None:
+    days = (
+        *("1916-04-30", "1937-06-30", "1937-07-01", "1940-05-16", "1980-04-06", "2011-12-29", "2011-12-31"),
+        *("2018-02-17", "2018-02-18", "2018-11-03", "2018-11-04", "2024-03-30", "2024-03-31", "2024-10-27"),
+    )
+    texts = [
+        f"{day} {hour:02}:{minute:02}:07" for day in days for hour in range(24) for minute in (0, 29, 30)
+    ]
+    times = [parse_time(text, Style(zone=zone)) for text in texts]
+    assert PlainTimes(zone).in_utc(texts) == [str(time)[:19] for time in times]
+
+
+@pytest.mark.parametrize("year", range(1900, 2100))
+def test_many_plain_times_know_the_leap_years(year: int) -> None:
+    text = f"{year}-02-29 10:20:30"
+    is_leap = year % 4 == 0 and year != 1900
+    assert PlainTimes("UTC").in_utc([text]) == ([text] if is_leap else None)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-02-30 10:00:00", "2026-1-1 10:00:00", "2026-01-01T10:00:00", "yes", "0"]
+)
+def test_one_time_that_is_not_plain_leaves_all_to_be_read_by_themselves(text: str) -> None:
+    assert PlainTimes("UTC").in_utc(["2026-01-01 10:00:00", text]) is None

@@ -199,8 +199,11 @@ def read(lists: Lists, text: str, *, group: Group, headers: str, way: str, **opt
     columns = [name if name in FIELDS else f"attribute:{name}" for name in headers.split(",")]
     mapping = {"columns": ["" if name in options["left_out"] else name for name in columns]}
     with transaction.atomic(), pytest.MonkeyPatch.context() as patch:
-        if way != "by the database":
+        if way not in ("by the database", "in pieces"):
             patch.setattr(loading, "can_be_cut", lambda _dialect: False)
+        if way == "in pieces":
+            patch.setattr(type(engine()), "reads_raw", False)
+            patch.setattr(loading, "PIECE_BYTES", 300)
         if way == "row by row":
             patch.setattr(loading, "BlockCheck", lambda _rules: lambda rows: Block([], list(rows)))
         if way == "column by column":
@@ -274,6 +277,7 @@ def test_a_file_is_read_as_the_check_reads_each_row(
         slowly = read(lists, text, way="row by row", **options)
         assert read(lists, text, way="block by block", **options) == slowly
         assert read(lists, text, way="column by column", **options) == slowly
+        assert read(lists, text, way="in pieces", **options) == slowly
         if engine().reads_raw:
             assert read(lists, text, way="by the database", **options) == slowly
         transaction.set_rollback(True)

@@ -107,6 +107,9 @@ def test_a_block_is_checked_as_each_of_its_rows(file: tuple[Rules, list[Row]], v
         # Twice: the second time all cells are known.
         block = check(rows)
         assert check(rows) == block
+        if rows and all(row.problem is None and len(row.cells) == len(rules.headers) for row in rows):
+            cells = list(zip(*[row.cells for row in rows], strict=True))
+            assert check.columns([row.line for row in rows], cells) == block
     one_by_one = [checker(rules)(row) for row in rows]
     taken = {row[0] for row in block.ready}
     assert [row.line for row in rows if row.line not in taken] == [row.line for row in block.odd]

@@ -65,6 +65,44 @@ def test_rows_are_the_same_however_the_file_is_cut(tmp_path: Path, text: str, si
 
 
 @FROM_FIXTURE
+@given(text=PIECES, size=st.integers(5, 60), header=st.sampled_from(["email,name,city", ",,", "a,ä,a@b.de"]))
+def test_columns_hold_what_a_piece_gives_when_it_is_read_with_care(
+    tmp_path: Path, text: str, size: int, header: str
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(f"{header}\n{text}".encode())
+    dialect = dialect_of()
+    names = header_of(path, dialect=dialect)
+    for piece in cut(path, dialect=dialect, size=size):
+        columns = piece.columns(names=names) if isinstance(piece, Chunk) else None
+        if columns is not None:
+            rows = list(piece.rows(names=names))
+            assert [row.line for row in rows if row.problem is None] == list(
+                range(piece.first_line, piece.first_line + len(columns[0]))
+            )
+            assert [tuple(row.cells) for row in rows] == list(zip(*columns, strict=True))
+
+
+@pytest.mark.parametrize("line", ["a,b", "a,b,c,d", ",,", '"",,""', "", "email,name,city", "'a','b','c'"])
+def test_a_piece_with_a_line_that_is_no_row_has_no_columns(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"email,name,city\na@b.de,x,y\n{line}\nc@d.de,x,y\n", newline="")
+    (piece,) = cut(path, dialect=dialect_of())
+    assert isinstance(piece, Chunk)
+    assert piece.columns(names=["email", "name", "city"]) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_piece_of_rows_has_columns(tmp_path: Path, encoding: str, line_end: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f'email,name,city{line_end}a@b.de,"x, ""ü""",ß', encoding=encoding, newline="")
+    (piece,) = cut(path, dialect=dialect_of(encoding=encoding))
+    assert isinstance(piece, Chunk)
+    assert piece.columns(names=[]) == [("a@b.de",), ('x, "ü"',), ("ß",)]
+
+
+@FROM_FIXTURE
 @given(
     rows=st.lists(
         st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8), min_size=3, max_size=3),
