@@ -119,7 +119,13 @@ class SetBasedEngine(BulkEngine):
         )
 
     def _classified(
-        self, plan: Plan, *, winners: str, is_changed: bool = False, dialect: Dialect | None = None
+        self,
+        plan: Plan,
+        *,
+        winners: str,
+        is_changed: bool = False,
+        values: Sequence[str] = VALUES,
+        dialect: Dialect | None = None,
     ) -> str:
         is_blocking = self.execute(
             "SELECT EXISTS (SELECT 1 FROM recipients_blocklistentry WHERE account_id = %s)", [plan.account_id]
@@ -130,6 +136,7 @@ class SetBasedEngine(BulkEngine):
             winners=winners,
             is_blocking=bool(is_blocking[0][0]),
             is_changed=is_changed,
+            values=values,
         )
 
     def _insert_new(self, plan: Plan) -> None:

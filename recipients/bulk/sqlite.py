@@ -14,11 +14,11 @@ from django.db import connection
 from recipients.addresses import digest_of
 from recipients.bulk.base import Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row, parse_time, rows
-from recipients.bulk.merge import SetBasedEngine
+from recipients.bulk.merge import JUDGED, SetBasedEngine
 from recipients.bulk.plain import ROWS
 from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
 from recipients.bulk.verdict import VALUES, Dialect
-from recipients.models import compact_json
+from recipients.models import Mode, compact_json
 
 TIMES = ("registered", "activated", "deactivated", "bounced")
 JSON_COLUMNS = ("tags", "attributes")
@@ -68,6 +68,32 @@ class SqliteEngine(SetBasedEngine):
         columns = ", ".join(name if name in told else f"NULL AS {name}" for name in ROWS)
         staged = f"SELECT {columns} FROM ({self._staged(plan.change_id)}) AS a"
         return self._added(plan, winners=self.dialect.winners.format(staged=staged))
+
+    def _judge(self, plan: Plan) -> None:
+        judged = tables_of(plan.change_id).judged
+        self.execute(f"DROP TABLE IF EXISTS {judged}", [])
+        kept = VALUES if _is_kept(plan) else ()
+        values = "".join(f", CASE WHEN writes = 1 THEN n_{name} END AS n_{name}" for name in kept)
+        select = self._classified(plan, winners=self._winners(plan), values=kept)
+        self.execute(
+            f"{self.create_staging} {judged} AS SELECT {JUDGED}, rid,"
+            f" CASE WHEN verdict = 'safe' OR writes = 1 THEN email END AS email{values} FROM ({select}) AS c"
+            " WHERE verdict <> 'unchanged'",
+            self._parameters(plan),
+        )
+
+    def _update_judged(self, plan: Plan) -> None:
+        # What they become was kept when they were judged.
+        if not _is_kept(plan):
+            super()._update_judged(plan)
+            return
+        assignments = ", ".join(f"{name} = v.n_{name}" for name in VALUES)
+        self.execute(
+            f"UPDATE recipients_recipient SET email = v.email, {assignments}, change_id = %s"
+            f" FROM {tables_of(plan.change_id).judged} v"
+            f" WHERE v.writes = 1 AND {self.dialect.is_same}",
+            [plan.change_id],
+        )
 
     def _parameters(self, plan: Plan) -> dict[str, object]:
         return {**super()._parameters(plan), "now": _stored(plan.now)}
@@ -156,6 +182,11 @@ class SqliteEngine(SetBasedEngine):
             yield
         finally:
             self.execute("ROLLBACK", [])
+
+
+def _is_kept(plan: Plan) -> bool:
+    """Whether the judged rows hold what recipients become: all that a later moment would not change."""
+    return plan.mode in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY, Mode.UPDATE_ONLY) and not plan.reactivate
 
 
 def _stored(value: object) -> object:

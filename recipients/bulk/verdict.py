@@ -10,13 +10,15 @@ recipient, opt-outs, blocklist) → wanted (what the row asks for) → held (wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from recipients.bulk.base import Plan
 from recipients.models import Mode
 
 SIGNUP = frozenset({"status", "activated", "deactivated"})
+# The times that make a status.
+STATUS = ("activated", "deactivated", "bounced")
 VALUES = (
     "registered",
     "activated",
@@ -69,6 +71,7 @@ def classified(
     is_new: bool = False,
     is_blocking: bool = True,
     is_changed: bool = False,
+    values: Sequence[str] = VALUES,
 ) -> str:
     """The SELECT, with the parameters that `parameters` gives.
 
@@ -76,7 +79,7 @@ def classified(
     the list in any way: no recipient, no opt-out, no entry of a blocklist. Without `is_blocking` the
     account blocks nobody; with `is_changed` every row is known to differ from its recipient.
 
-    Columns: line, key, email, rid (None for a new recipient), n_<value> for each of VALUES, old_status
+    Columns: line, key, email, rid (None for a new recipient), n_<value> for each of `values`, old_status
     (None for a new recipient), new_status, why (of a row kept safe), verdict (added, updated, unchanged,
     safe), writes (1 or 0) and is_new (1: it can be added without looking at anything else, or 0).
     """
@@ -91,10 +94,10 @@ def classified(
              wanted AS (SELECT known.*, {_wanted(plan, dialect=dialect)} FROM known),
              ranked AS (SELECT wanted.*, {_rank("w_")} AS w_rank, {_rank("r_")} AS r_rank FROM wanted),
              held AS (SELECT ranked.*, {_held(plan)} FROM ranked),
-             compared AS (SELECT held.*, {changed} AS changed FROM held {fence}),
+             compared AS (SELECT {_compared(values)}, {changed} AS changed FROM held {fence}),
              judged AS (SELECT compared.*, {_verdict(plan)} AS verdict, {_writes(plan)} AS writes
                           FROM compared WHERE line IS NOT NULL)
-        SELECT line, key, {_email(plan)} AS email, rid, {", ".join(f"n_{name}" for name in VALUES)},
+        SELECT line, key, {_email(plan)} AS email, rid, {"".join(f"n_{name}, " for name in values)}
                why, verdict, writes,
                CASE WHEN rid IS NOT NULL THEN {status_sql("r_")} END AS old_status,
                {status_sql("n_")} AS new_status,
@@ -102,6 +105,13 @@ def classified(
                     THEN 1 ELSE 0 END AS is_new
           FROM judged
     """
+
+
+def _compared(values: Sequence[str]) -> str:
+    """The columns that are needed after the comparison: SQLite computes and copies all that are named."""
+    new = dict.fromkeys((*values, *STATUS))
+    old = ("r_email", *(f"r_{name}" for name in STATUS), "o_deactivated", "o_bounced")
+    return ", ".join(("line", "key", "email", "rid", "blocked", "why", *old, *(f"n_{name}" for name in new)))
 
 
 # Looked up in a set that is made once: for every row by itself it took a minute a million rows.
