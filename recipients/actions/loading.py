@@ -96,7 +96,8 @@ class Loading:
                 self.mended.note(row)
         with transaction.atomic():
             self.claim.guard()
-            engine().stage_ready(self.change.pk, rows=block.ready)
+            if block.given:
+                engine().stage_columns(self.change.pk, given=block.given, same=block.same)
             engine().stage(self.change.pk, rows=good)
             engine().stage_rejects(self.change.pk, rejects=bad)
         self._count(read=read, rejected=len(bad))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -163,6 +164,13 @@ class BulkEngine(ABC):
     @abstractmethod
     def stage_ready(self, change_id: int, *, rows: Sequence[tuple[object, ...]]) -> None:
         """The same for tuples that hold times as text in UTC without a zone, and JSON as text."""
+
+    def stage_columns(
+        self, change_id: int, *, given: Mapping[str, Sequence[object]], same: Mapping[str, object]
+    ) -> None:
+        """The same for columns: `given` hold a value for each row, `same` one for all of them."""
+        columns = [given[name] if name in given else itertools.repeat(same[name]) for name in Stage._fields]
+        self.stage_ready(change_id, rows=list(zip(*columns, strict=False)))
 
     @abstractmethod
     def stage_rejects(self, change_id: int, *, rejects: Sequence[Reject]) -> None:

@@ -7,7 +7,7 @@ odd: it has to go through the check by itself. So the rules stand in one place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import compress, repeat
 from json.encoder import encode_basestring as quoted
@@ -33,16 +33,21 @@ TOLD = ("source", "signup_ip", "tags")
 TIMES = ("registered", "activated", "deactivated")
 WORDS = {"status", "activated", "deactivated"}
 
-# line, key, email, domain, digest, registered, activated, deactivated, bounced (a time), says_status,
-# source, signup_ip, tags, attributes. Times are texts in UTC without a zone, the last two are JSON.
-Ready = tuple[Any, ...]
+CONSENT = ("registered", "activated", "deactivated", "bounced", "says_status")
+
 Column = Sequence[Any]
+Columns = dict[str, Column]
 
 
 class Block(NamedTuple):
-    """The rows of a block: those that can be merged, and the odd ones by line."""
+    """The rows of a block: those that can be merged, as columns, and the odd ones by line.
 
-    ready: list[Ready]
+    The columns are those of staged rows: `given` have a value for each row, `same` one for all of them.
+    Times are texts in UTC without a zone, `bounced` is one of them; tags and attributes are JSON.
+    """
+
+    given: Columns
+    same: dict[str, Any]
     odd: list[Row]
 
 
@@ -71,21 +76,21 @@ class BlockCheck:
         """Each row of the block either ready or odd."""
         whole = [row for row in rows if row.problem is None and len(row.cells) >= self.width]
         if not whole:
-            return Block([], list(rows))
+            return Block({}, {}, list(rows))
         cells: list[Sequence[str]] = list(zip(*[row.cells for row in whole], strict=False))
-        ready, odd = self._told_apart([row.line for row in whole], cells)
+        given, same, odd = self._told_apart([row.line for row in whole], cells)
         left = [row for row in rows if row.problem is not None or len(row.cells) < self.width]
-        return Block(ready, sorted([*left, *(whole[at] for at in odd)], key=lambda row: row.line))
+        return Block(given, same, sorted([*left, *(whole[at] for at in odd)], key=lambda row: row.line))
 
     def columns(self, lines: Sequence[int], cells: Sequence[Sequence[str]]) -> Block:
         """The same for rows that are given as columns, all of them whole."""
-        ready, odd = self._told_apart(lines, cells)
-        return Block(ready, [Row(lines[at], [column[at] for column in cells]) for at in sorted(odd)])
+        given, same, odd = self._told_apart(lines, cells)
+        return Block(given, same, [Row(lines[at], [column[at] for column in cells]) for at in sorted(odd)])
 
     def _told_apart(
         self, lines: Sequence[int], cells: Sequence[Sequence[str]]
-    ) -> tuple[list[Ready], set[int]]:
-        """The rows that are ready, and the places of those that are odd."""
+    ) -> tuple[Columns, dict[str, Any], set[int]]:
+        """The columns of the rows that are ready, and the places of those that are odd."""
         if self.rules.unescape:
             cells = [list(map(unescape_formula, column)) for column in cells]
         emails = cells[self.email_at]
@@ -97,42 +102,45 @@ class BlockCheck:
         if odd:
             is_plain = [at not in odd for at in range(len(lines))]
             columns = [list(compress(column, is_plain)) for column in columns]
-        return self._ready(columns), odd
+        return *self._ready(columns), odd
 
-    def _ready(self, columns: Sequence[Column]) -> list[Ready]:
-        """The rows of columns without odd cells: line, key, email, domain, fields, attributes."""
-        lines, keys, emails, domains = columns[:4]
-        if not lines:
-            return []
+    def _ready(self, columns: Sequence[Column]) -> tuple[Columns, dict[str, Any]]:
+        """The same as staged rows have them, of columns without odd cells: line, key, email, domain, fields,
+        attributes."""
+        given: Columns = dict(zip(("line", "key", "email", "domain"), columns, strict=False))
+        if not given["line"]:
+            return {}, {}
+        same: dict[str, Any] = {"digest": "", **{name: self.fixed.get(name) for name in TOLD}}
+        if self.rules.digest:
+            given["digest"] = list(map(self.rules.digest, given["key"]))
         fields = dict(zip(self.fields, columns[4:], strict=False))
-        digest = self.rules.digest
-        return list(zip(
-            lines, keys, emails, domains,
-            map(digest, keys) if digest else repeat(""),
-            *self._consent(fields, count=len(lines)),
-            *(fields.get(name, repeat(self.fixed.get(name))) for name in TOLD),
-            self._objects(columns[4 + len(fields) :]), strict=False,
-        ))  # fmt: skip
-
-    def _consent(self, fields: dict[str, Column], *, count: int) -> tuple[Iterable[Any], ...]:
-        """The columns from `registered` to `says_status`."""
+        given |= {name: fields[name] for name in TOLD if name in fields}
         told = {name: column for name, column in fields.items() if name not in TOLD}
         if set(told) <= {"registered"} and not self.fixed.keys() & WORDS:
             # Nothing in a row says more than since when: all else is the same in each.
-            registered, activated, deactivated, _ = self.settle(dict(self.fixed))
-            since = told.get("registered", repeat(registered))
-            return since, repeat(activated), repeat(deactivated), repeat(None), repeat(False)
+            *times, _ = self.settle(dict(self.fixed))
+            same |= dict(zip(CONSENT, (*times, None, False), strict=True))
+            given |= told
+        else:
+            given |= self._consent(told, count=len(given["line"]))
+        if members := columns[4 + len(fields) :]:
+            given["attributes"] = self._objects(members)
+        else:
+            same["attributes"] = f"{{{','.join(self.fixed_pairs)}}}"
+        return given, {name: value for name, value in same.items() if name not in given}
+
+    def _consent(self, told: Columns, *, count: int) -> Columns:
+        """The columns from `registered` to `says_status`."""
         rows = zip(*told.values(), strict=True) if told else repeat((), count)
         settled = [self.settle({**self.fixed, **dict(zip(told, row, strict=True))}) for row in rows]
         *times, bounced = zip(*settled, strict=True)
         gone = [self.now if has_bounced else None for has_bounced in bounced]
-        return *times, gone, [has_bounced is not None for has_bounced in bounced]
+        says = [has_bounced is not None for has_bounced in bounced]
+        return dict(zip(CONSENT, (*times, gone, says), strict=True))
 
-    def _objects(self, columns: Sequence[Column]) -> Iterable[str]:
+    def _objects(self, columns: Sequence[Column]) -> list[str]:
         """The attributes of each row, from columns of their names with their values."""
         constant = [repeat(pair) for pair in self.fixed_pairs]
-        if not columns:
-            return repeat(f"{{{','.join(self.fixed_pairs)}}}")
         return [f"{{{','.join(filter(None, row))}}}" for row in zip(*constant, *columns, strict=False)]
 
 

@@ -205,7 +205,7 @@ def read(lists: Lists, text: str, *, group: Group, headers: str, way: str, **opt
             patch.setattr(type(engine()), "reads_raw", False)
             patch.setattr(loading, "PIECE_BYTES", 300)
         if way == "row by row":
-            patch.setattr(loading, "BlockCheck", lambda _rules: lambda rows: Block([], list(rows)))
+            patch.setattr(loading, "BlockCheck", lambda _rules: lambda rows: Block({}, {}, list(rows)))
         if way == "column by column":
             patch.setattr(blocks, "VARIED", 0)
         patch.setattr(timezone, "now", lambda: NOW)
