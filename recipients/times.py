@@ -240,6 +240,8 @@ def tally(cells: Iterable[str]) -> Tally:
         if is_no_time(text):
             continue
         filled += 1
+        if text[4:5] == "-" and text[:4].isdigit():
+            continue  # the year comes first, as programs write it
         if _SERIAL.fullmatch(text):
             serial, number = serial + 1, number or text
             continue

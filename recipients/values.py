@@ -94,6 +94,8 @@ def decimal_votes(cells: Iterable[str]) -> DecimalVotes:
     telling: dict[str, str] = {}
     example = ""
     for cell in cells:
+        if "," not in cell and "." not in cell:
+            continue
         plain = _bare(cell.strip())
         if len(plain) > LONGEST_NUMBER or not ("," in plain or "." in plain):
             continue

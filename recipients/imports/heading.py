@@ -23,6 +23,8 @@ MOST_HEADER_ROWS = 4
 
 def is_address(cell: str) -> bool:
     """Whether a cell looks like an address, bare or behind a name in angle brackets."""
+    if "@" not in cell:
+        return False  # most cells, in a tenth of the time
     text = cell.strip()
     if text.endswith(">") and "<" in text:
         text = text[text.rindex("<") + 1 : -1]

@@ -149,7 +149,7 @@ class Records:
                 text = taken[0]
                 row: Row | None
                 if (
-                    len(cells) == columns
+                    (len(cells) == columns or columns is None)
                     and len(taken) == 1
                     and "\0" not in text
                     and (
