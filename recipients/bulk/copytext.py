@@ -119,6 +119,28 @@ def cells(line: str, *, number: int = 1, columns: int = len(COLUMNS)) -> list[st
     return fields
 
 
+def columns(lines: Sequence[str], *, number: int = 1) -> dict[str, list[str | None]]:
+    """The values of some lines of `lines` by column: `cells` of each, in a fraction of the time.
+
+    `number` is the number of the first line. Raise RowBroken.
+    """
+    width = len(COLUMNS)
+    if any(line.count("\t") != width - 1 for line in lines):
+        for at, line in enumerate(lines, number):
+            cells(line, number=at)
+    texts = "\t".join(lines).split("\t")
+    return {name: _meanings(texts[at::width], number=number) for at, name in enumerate(COLUMNS)}
+
+
+def _meanings(fields: list[str], *, number: int) -> list[str | None]:
+    if "\\" not in "".join(fields):
+        return fields  # type: ignore[return-value]  # a list of str is read as one of str | None
+    return [
+        None if field == NULL else _value(field, number=at) if "\\" in field else field
+        for at, field in enumerate(fields, number)
+    ]
+
+
 def format_time(moment: datetime) -> str:
     """A time as the format spells it: `2026-11-23 18:31:20.123456+00`, what PostgreSQL prints in UTC."""
     if moment.tzinfo is None:

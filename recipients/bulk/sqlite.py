@@ -7,28 +7,33 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 from django.db import connection
 
 from recipients.addresses import digest_of
 from recipients.bulk.base import Plan, Reject, Sink, Stage, Verdicts
-from recipients.bulk.copytext import COLUMNS, encode_row, parse_time, rows
+from recipients.bulk.copytext import COLUMNS, columns, encode_row, lines, parse_time
 from recipients.bulk.merge import JUDGED, SetBasedEngine
 from recipients.bulk.plain import ROWS, literal
 from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
 from recipients.bulk.verdict import VALUES, Dialect
 from recipients.models import Mode, compact_json
+from recipients.times import PlainTimes
 
 TIMES = ("registered", "activated", "deactivated", "bounced")
 JSON_COLUMNS = ("tags", "attributes")
 LINES_AT_ONCE = 2_000
+UTC_TIMES = PlainTimes("UTC")
 
 REJECT = (
     'INSERT INTO recipients_rejectedrow (change_id, line, "column", code, params, cells)'
     " VALUES (%s, %s, %s, %s, %s, %s)"
 )
 
+# Attributes of the same text: those of most rows of most files. Nulls would be taken away.
+IS_SAME = "{old} = {new} AND NOT instr({new}, ':null')"
 DIALECT = Dialect(
     differs="IS NOT",
     # With max() SQLite takes all other columns from the row that has it (lang_select.html, 2.5).
@@ -44,8 +49,8 @@ DIALECT = Dialect(
     without_nulls="CASE WHEN instr({value}, ':null') THEN json_patch('{{}}', {value}) ELSE {value} END",
     cleared_and_merged="json_patch(json_patch({old}, %(cleared)s), {new})",
     merged="json_patch({old}, {new})",
-    # The same text: most rows of most files. Nulls would be taken away.
-    is_merged="{old} = {new} AND NOT instr({new}, ':null')",
+    is_merged=IS_SAME,
+    is_cleared_and_merged=IS_SAME,
     spelled="json({value})",
 )
 
@@ -149,17 +154,20 @@ class SqliteEngine(SetBasedEngine):
         )
 
     def stage_copytext(self, change_id: int, *, stream: BinaryIO, digest_key: bytes | None = None) -> int:
-        def loaded(line: int, row: list[str | None]) -> tuple[object, ...]:
-            key = str(row[0])
-            digest = "" if digest_key is None else digest_of(key, digest_key=digest_key)
-            told = {**_loaded(row), "line": line, "domain": key.rpartition("@")[2], "digest": digest}
-            return tuple(told.get(name, True) for name in ROWS)
-
         count = 0
-        lines = rows(stream)
-        while chunk := list(itertools.islice(lines, LINES_AT_ONCE)):
-            staged = [loaded(line, row) for line, row in enumerate(chunk, start=count + 1)]
-            self.stage_ready(change_id, rows=staged)
+        found = lines(stream)
+        while chunk := list(itertools.islice(found, LINES_AT_ONCE)):
+            given = _loaded(columns(chunk, number=count + 1))
+            given["line"] = range(count + 1, count + 1 + len(chunk))
+            given["domain"] = [str(key).rpartition("@")[2] for key in given["key"]]
+            same: dict[str, object] = {"says_status": True, "digest": ""}
+            if digest_key is not None:
+                del same["digest"]
+                given["digest"] = [digest_of(str(key), digest_key=digest_key) for key in given["key"]]
+            for name in [name for name, column in given.items() if column.count(None) == len(column)]:
+                del given[name]
+                same[name] = None
+            self.stage_columns(change_id, given=given, same=same)
             count += len(chunk)
         return count
 
@@ -219,14 +227,33 @@ def ready(row: Stage) -> tuple[object, ...]:
     return (*map(_stored, row[:-2]), tags, compact_json(row.attributes))
 
 
-def _loaded(row: list[str | None]) -> dict[str, object]:
-    """An archive's row in SQLite's spelling: an archive written by PostgreSQL spells its JSON otherwise."""
-    named = dict(zip(COLUMNS, row, strict=True))
-    times = {name: _stored(parse_time(value)) for name in TIMES if (value := named[name]) is not None}
-    spelled = {
-        name: compact_json(json.loads(value)) for name in JSON_COLUMNS if (value := named[name]) is not None
-    }
-    return {**named, **times, **spelled}
+def _loaded(named: Mapping[str, Sequence[str | None]]) -> dict[str, Sequence[object]]:
+    """An archive's columns in SQLite's spelling."""
+    times = {name: _loaded_times(named[name]) for name in TIMES}
+    return {**named, **times, **{name: _loaded_json(named[name]) for name in JSON_COLUMNS}}
+
+
+def _loaded_times(column: Sequence[str | None]) -> Sequence[object]:
+    filled = [text for text in column if text is not None]
+    if all(text.endswith("+00") for text in filled):
+        plain = UTC_TIMES.in_utc(["" if text is None else text[:-3] for text in column])
+        if plain is not None:
+            return plain
+    return [None if text is None else _loaded_time(text) for text in column]
+
+
+@lru_cache(maxsize=1_000)
+def _loaded_time(text: str) -> object:
+    """One that has more than seconds; those of one change are the same in all of its rows."""
+    return _stored(parse_time(text))
+
+
+def _loaded_json(column: Sequence[str | None]) -> Sequence[object]:
+    """An archive written by PostgreSQL has blanks between the parts of its JSON; ours has not."""
+    text = "\n".join(filter(None, column))
+    if '": ' not in text and '", ' not in text:
+        return column
+    return [None if value is None else compact_json(json.loads(value)) for value in column]
 
 
 def _dumped(row: tuple[Any, ...]) -> list[str | None]:

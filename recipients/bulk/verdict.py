@@ -61,6 +61,8 @@ class Dialect:
     spelled: str
     # The condition that a row `v` of what is below is about the recipient of an UPDATE.
     is_same: str = "recipients_recipient.id = v.rid"
+    # As `is_merged`, for `cleared_and_merged`.
+    is_cleared_and_merged: str = ""
 
 
 def classified(
@@ -247,9 +249,8 @@ def _is_merged(plan: Plan, *, dialect: Dialect) -> str:
 
     "" where it cannot tell.
     """
-    if plan.clears:
-        return ""
-    return dialect.is_merged.format(old="r_attributes", new="s_attributes")
+    condition = dialect.is_cleared_and_merged if plan.clears else dialect.is_merged
+    return condition.format(old="r_attributes", new="s_attributes")
 
 
 def _held(plan: Plan) -> str:

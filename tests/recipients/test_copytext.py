@@ -38,6 +38,24 @@ def test_rows_come_back_however_the_stream_is_cut(table: list[list[str | None]],
     assert list(rows(io.BytesIO(whole))) == table
 
 
+@given(st.lists(ROW, min_size=1, max_size=6))
+def test_columns_hold_what_the_rows_do(table: list[list[str | None]]) -> None:
+    found = copytext.columns(list(copytext.lines([b"".join(map(encode_row, table))])))
+    assert list(found) == list(copytext.COLUMNS)
+    assert [list(row) for row in zip(*found.values(), strict=True)] == table
+
+
+@pytest.mark.parametrize("bad", [rb"a\q", rb"a\N", b"a\tb", b"cut\\"])
+@pytest.mark.parametrize("at", [0, 4, 9])
+def test_a_broken_row_among_columns_is_named_by_its_line(bad: bytes, at: int) -> None:
+    good = [b"x"] * 10
+    row = [*good[:at], bad, *good[at + 1 :]]
+    lines = copytext.lines([b"".join(b"\t".join(each) + b"\n" for each in (good, row, good))])
+    with pytest.raises(RowBroken) as refused:
+        copytext.columns(list(lines), number=5)
+    assert refused.value.params["line"] == 6
+
+
 def test_missing_is_not_empty_and_not_the_letters_of_null() -> None:
     assert encode_row([None, "", "\\N"]) == b"\\N\t\t\\\\N\n"
     assert decode_row(b"\\N\t\t\\\\N\n") == [None, "", "\\N"]
