@@ -57,17 +57,36 @@ def encode_row(values: Sequence[str | None]) -> bytes:
 
     Raise Refusal for a character that a row cannot hold: NUL and half of a surrogate pair.
     """
-    fields = [
-        NULL if value is None else value.translate(_TO_ESCAPED) if _NEEDS_ESCAPE.search(value) else value
-        for value in values
-    ]
-    line = "\t".join(fields) + "\n"
+    line = "\t".join(_escaped(values)) + "\n"
     if "\0" in line:
         raise Refusal("row.character_refused", character="U+0000")
     try:
         return line.encode()
     except UnicodeEncodeError as exc:
         raise Refusal("row.character_refused", character=f"U+{ord(line[exc.start]):04X}") from exc
+
+
+def encode_columns(columns: Sequence[Sequence[str | None]]) -> bytes:
+    """The rows of columns as lines: `encode_row` of each, in a fraction of the time. Raise Refusal."""
+    ready = [
+        _escaped(column) if None in column or _NEEDS_ESCAPE.search("".join(column)) else column  # type: ignore[arg-type]
+        for column in columns
+    ]
+    text = "".join(f"{line}\n" for line in map("\t".join, zip(*ready, strict=True)))
+    try:
+        if "\0" not in text:
+            return text.encode()
+    except UnicodeEncodeError:
+        pass
+    # One by one: the row that cannot be written says why.
+    return b"".join(map(encode_row, zip(*columns, strict=True)))
+
+
+def _escaped(values: Sequence[str | None]) -> list[str]:
+    return [
+        NULL if value is None else value.translate(_TO_ESCAPED) if _NEEDS_ESCAPE.search(value) else value
+        for value in values
+    ]
 
 
 def decode_row(line: bytes, *, number: int = 1) -> list[str | None]:

@@ -14,7 +14,7 @@ from django.db import connection
 
 from recipients.addresses import digest_of
 from recipients.bulk.base import Plan, Reject, Sink, Stage, Verdicts
-from recipients.bulk.copytext import COLUMNS, columns, encode_row, lines, parse_time
+from recipients.bulk.copytext import COLUMNS, columns, encode_columns, lines, parse_time
 from recipients.bulk.merge import JUDGED, SetBasedEngine
 from recipients.bulk.plain import ROWS, literal
 from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
@@ -183,13 +183,14 @@ class SqliteEngine(SetBasedEngine):
             self.execute(f"DROP TABLE IF EXISTS {table}", [])
 
     def dump(self, group_id: int, *, sink: Sink) -> None:
+        dumped = [f"{name} || '+00'" if name in TIMES else name for name in COLUMNS]
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {', '.join(COLUMNS)} FROM recipients_recipient WHERE group_id = %s ORDER BY key",
+                f"SELECT {', '.join(dumped)} FROM recipients_recipient WHERE group_id = %s ORDER BY key",
                 [group_id],
             )
             while chunk := cursor.fetchmany(LINES_AT_ONCE):
-                sink.write(b"".join(encode_row(_dumped(row)) for row in chunk))
+                sink.write(encode_columns(list(zip(*chunk, strict=True))))
 
     @contextmanager
     def consistent_read(self) -> Iterator[None]:
@@ -254,8 +255,3 @@ def _loaded_json(column: Sequence[str | None]) -> Sequence[object]:
     if '": ' not in text and '", ' not in text:
         return column
     return [None if value is None else compact_json(json.loads(value)) for value in column]
-
-
-def _dumped(row: tuple[Any, ...]) -> list[str | None]:
-    named = dict(zip(COLUMNS, row, strict=True))
-    return [f"{value}+00" if name in TIMES and value is not None else value for name, value in named.items()]

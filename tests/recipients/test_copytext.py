@@ -45,6 +45,18 @@ def test_columns_hold_what_the_rows_do(table: list[list[str | None]]) -> None:
     assert [list(row) for row in zip(*found.values(), strict=True)] == table
 
 
+@given(st.lists(ROW, min_size=1, max_size=6))
+def test_columns_are_written_as_their_rows_are(table: list[list[str | None]]) -> None:
+    assert copytext.encode_columns(list(zip(*table, strict=True))) == b"".join(map(encode_row, table))
+
+
+@pytest.mark.parametrize("bad", ["a\0", "\ud800"])
+def test_a_column_with_a_character_that_no_row_can_hold_is_refused(bad: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        copytext.encode_columns([["a", "b"], ["\\", bad]])
+    assert refused.value.code == "row.character_refused"
+
+
 @pytest.mark.parametrize("bad", [rb"a\q", rb"a\N", b"a\tb", b"cut\\"])
 @pytest.mark.parametrize("at", [0, 4, 9])
 def test_a_broken_row_among_columns_is_named_by_its_line(bad: bytes, at: int) -> None:
