@@ -100,7 +100,8 @@ class Loading:
                 engine().stage_columns(self.change.pk, given=block.given, same=block.same)
             engine().stage(self.change.pk, rows=good)
             engine().stage_rejects(self.change.pk, rejects=bad)
-        self._count(read=read, rejected=len(bad))
+            # Seen when this commits, at once: a commit of its own cost as much again.
+            self._count(read=read, rejected=len(bad))
 
     def _count(self, *, read: int, rejected: int = 0) -> None:
         self.read, self.rejected = self.read + read, self.rejected + rejected

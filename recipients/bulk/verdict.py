@@ -261,7 +261,8 @@ def _held(plan: Plan) -> str:
     if plan.reactivate:
         values = ", ".join(f"w_{name} AS n_{name}" for name in VALUES)
         return f"{values}, CASE WHEN blocked = 1 THEN 'blocked' END AS why"
-    up = "rid IS NOT NULL AND w_rank > r_rank"
+    # A source that says nothing of consent raises nobody: looking would be a fifth of the work.
+    up = "rid IS NOT NULL AND w_rank > r_rank" if plan.fields & SIGNUP else "FALSE"
     gone = "w_rank > 0 AND (o_deactivated IS NOT NULL OR o_bounced IS NOT NULL)"
     free = ", ".join(
         f"w_{name} AS n_{name}" for name in VALUES if name not in ("activated", "deactivated", "bounced")
