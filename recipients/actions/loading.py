@@ -32,7 +32,7 @@ from recipients.models import Change
 # Rows in one transaction of staging: enough for speed, few enough that progress moves.
 BATCH_ROWS = 5_000
 # The same for rows that are read as columns: larger pieces do not stay in a processor's cache.
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 19
 TIMES = ("registered", "activated", "deactivated")
 
 
