@@ -110,7 +110,7 @@ def _plain_domain(text: str) -> str:
 
 def _suggest(email: str) -> None:
     """Raise Refusal("address.misspelled") when the text is near an address."""
-    for text in candidates(email[: LONGEST_ADDRESS + 50]):
+    for text in dict.fromkeys(candidates(email[: LONGEST_ADDRESS + 50])):
         try:
             found = _parsed(text)
         except Refusal:
