@@ -134,10 +134,10 @@ def cut(path: Path, *, dialect: Dialect, size: int = 0) -> Iterator[Chunk | Rest
         if line is None:
             yield Rest(path, dialect.first_line, dialect, is_whole=True)
             return
-        rest = b""
-        while block := stream.read(size or CHUNK_BYTES):
+        rest, size = b"", size or CHUNK_BYTES
+        while block := stream.read(size):
             data, rest = _whole_records(rest + block, dialect=dialect)
-            if len(rest) > CHUNK_BYTES + PATIENCE_BYTES:
+            if len(rest) > size + PATIENCE_BYTES:
                 yield Rest(path, line, dialect)
                 return
             if data:
