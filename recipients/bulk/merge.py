@@ -10,7 +10,7 @@ from django.db import connection
 from recipients.bulk.base import BulkEngine, KeptSafe, Plan, Verdicts
 from recipients.bulk.plain import ROWS
 from recipients.bulk.staging import Tables, tables_of
-from recipients.bulk.verdict import VALUES, Dialect, classified, status_sql
+from recipients.bulk.verdict import VALUES, Dialect, classified
 from recipients.models import Mode, compact_json
 
 WRITTEN = ("key", "email", *VALUES)

@@ -209,3 +209,16 @@ def test_a_quote_that_never_closes_is_left_to_the_careful_reader(tmp_path: Path)
         patch.setattr(chunks, "PATIENCE_BYTES", 64)
         found = rows_in_pieces(path, dialect=dialect_of())
     assert [line for line, _cells, problem in found if problem is None] == list(range(3, 53))
+
+
+@pytest.mark.parametrize("before", [0, 1, 40])
+@pytest.mark.parametrize(("length", "is_sound"), [(32_000, True), (32_001, False), (70_000, False)])
+@pytest.mark.parametrize("after", ["", "\n", "\na@b.de,x,y\n" * 3])
+def test_a_line_longer_than_a_cell_may_be_is_left_to_the_careful_reader(
+    tmp_path: Path, before: int, length: int, is_sound: bool, after: str
+) -> None:
+    path = tmp_path / "x.csv"
+    long = "c@d.de,y,".ljust(length, "x")
+    path.write_text("email,name,city\n" + "a@b.de,x,y\n" * before + long + after, encoding="utf-8")
+    pieces = list(chunks.cut(path, dialect=dialect_of()))
+    assert all(isinstance(piece, chunks.Chunk) and piece.is_sound for piece in pieces) == is_sound
