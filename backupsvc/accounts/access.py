@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from django.db.models import QuerySet
 
 from backupsvc.accounts.actor import Actor
-from backupsvc.accounts.models import Account, Member, Role
+from backupsvc.accounts.models import Account, Member, Role, User
 from backupsvc.errors import Forbidden, NotFound
 
 
@@ -33,14 +34,42 @@ OF_ROLE: dict[str, frozenset[Permission]] = {
 OF_SUPPORT = frozenset({Permission.VIEW, Permission.RESTORE})
 
 
-def permissions(actor: Actor, *, account: Account) -> frozenset[Permission]:
-    """All that the actor may do in the account; empty for strangers."""
+@dataclass(frozen=True)
+class Visit:
+    """An account that somebody is in: what they may do there, and whether only as support staff."""
+
+    account: Account
+    permissions: frozenset[Permission]
+    is_support_visit: bool
+
+
+def visit(actor: Actor, *, slug: str) -> Visit:
+    """The account and all that the actor may do there, in two queries. Raises NotFound, Forbidden."""
+    account = Account.objects.filter(slug=slug).first()
+    if account is None:
+        raise NotFound("account.not_found")
+    found = visit_of(actor, account=account)
+    check(found.permissions, Permission.VIEW)
+    return found
+
+
+def visit_of(actor: Actor, *, account: Account) -> Visit:
+    """What the actor is in the account; without any permission for strangers."""
     user = actor.user
     if user is None:
-        return EVERYTHING
+        return Visit(account, EVERYTHING, is_support_visit=False)
+    member = Member.objects.filter(account=account, user=user).first()
+    return Visit(account, _granted(user, account, member), user.is_support and member is None)
+
+
+def permissions(actor: Actor, *, account: Account) -> frozenset[Permission]:
+    """All that the actor may do in the account; empty for strangers."""
+    return visit_of(actor, account=account).permissions
+
+
+def _granted(user: User, account: Account, member: Member | None) -> frozenset[Permission]:
     if not user.is_active:
         return frozenset()
-    member = Member.objects.filter(account=account, user=user).first()
     granted = OF_ROLE[member.role] if member else frozenset()
     if user.is_support:
         granted |= OF_SUPPORT
@@ -49,19 +78,13 @@ def permissions(actor: Actor, *, account: Account) -> frozenset[Permission]:
     return granted
 
 
-def acts_as_support(actor: Actor, *, account: Account) -> bool:
-    """Whether the actor is in the account only because support staff may."""
-    user = actor.user
-    return (
-        user is not None
-        and user.is_support
-        and not Member.objects.filter(account=account, user=user).exists()
-    )
-
-
 def require(actor: Actor, *, account: Account, permission: Permission) -> None:
     """Raise NotFound to strangers and Forbidden to those who may look but not do this."""
-    granted = permissions(actor, account=account)
+    check(permissions(actor, account=account), permission)
+
+
+def check(granted: frozenset[Permission], permission: Permission) -> None:
+    """Raise NotFound where nothing is granted, and Forbidden where all but this may be."""
     if not granted:
         raise NotFound("account.not_found")
     if permission not in granted:
@@ -73,11 +96,9 @@ def get_account(actor: Actor, *, slug: str, permission: Permission = Permission.
 
     Raises NotFound (not there or not theirs) or Forbidden (theirs to see only).
     """
-    account = Account.objects.filter(slug=slug).first()
-    if account is None:
-        raise NotFound("account.not_found")
-    require(actor, account=account, permission=permission)
-    return account
+    found = visit(actor, slug=slug)
+    check(found.permissions, permission)
+    return found.account
 
 
 def accounts_of(actor: Actor) -> QuerySet[Account]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.contrib.auth.middleware import get_user
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
@@ -22,11 +23,9 @@ class ActorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        user = request.user
-        actor = None
-        if isinstance(user, User) and user.is_authenticated:
-            # `request.user` is a lazy stand-in; actions and the log want the user itself.
-            actor = Actor(User.objects.get(pk=user.pk) if type(user) is not User else user, Origin.UI)
+        # `request.user` is a lazy stand-in for this; actions and the log want the user itself.
+        user = get_user(request)
+        actor = Actor(user, Origin.UI) if isinstance(user, User) else None
         request.actor = actor  # type: ignore[attr-defined]
         if actor and actor.user and actor.user.language:
             translation.activate(actor.user.language)

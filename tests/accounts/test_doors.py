@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from backupsvc.accounts.models import Account, User
 from tests.fixtures.cast import ClientOf
@@ -53,3 +55,17 @@ def test_visitors_are_asked_to_sign_in(path: str, account: Account) -> None:
     answer = Client().get(path)
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith("/accounts/login/")
+
+
+@pytest.mark.parametrize("name", ["olivia", "victor"])
+def test_a_page_asks_once_who_comes_into_which_account_as_what(
+    name: str, request: pytest.FixtureRequest, account: Account, client_of: ClientOf
+) -> None:
+    browser = client_of(request.getfixturevalue(name))
+    browser.get("/a/acme/log/")
+    with CaptureQueriesContext(connection) as queries:
+        browser.get("/a/acme/log/")
+    asked = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+    for table in ("accounts_user", "accounts_account", "accounts_member"):
+        # The menu's other accounts are joined with their members.
+        assert len([sql for sql in asked if f'FROM "{table}" WHERE' in sql]) == 1, asked

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from backupsvc.accounts.access import accounts_of, acts_as_support, permissions
+from backupsvc.accounts.access import accounts_of
 from backupsvc.accounts.views.door import usual_account
 
 # The menu entry that stands for a page, by the namespace or the name of its address.
@@ -30,10 +30,11 @@ def page(request: HttpRequest) -> dict[str, Any]:
         return context
     context["my_accounts"] = SimpleLazyObject(lambda: list(accounts_of(actor)))
     if context["account"] is None:
-        account = context["account"] = usual_account(request)
-        if account is not None:
-            context["permissions"] = permissions(actor, account=account)
-            context["is_support_visit"] = acts_as_support(actor, account=account)
+        found = usual_account(request)
+        if found is not None:
+            context["account"] = found.account
+            context["permissions"] = found.permissions
+            context["is_support_visit"] = found.is_support_visit
     return context
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_htmx.http import reswap, retarget
 from django_htmx.middleware import HtmxDetails
 
-from backupsvc.accounts.access import Permission, accounts_of, acts_as_support, get_account, permissions
+from backupsvc.accounts.access import Permission, Visit, accounts_of, check, visit, visit_of
 from backupsvc.accounts.actions import support
 from backupsvc.accounts.actor import Actor, Origin
 from backupsvc.accounts.models import Account, Role, User
@@ -73,9 +73,10 @@ def account_view(
         def opened(request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             inside = cast("AccountRequest", request)
             try:
-                account = get_account(inside.actor, slug=slug)
-                enter(inside, account)
-                get_account(inside.actor, slug=slug, permission=permission)
+                found = visit(inside.actor, slug=slug)
+                account = found.account
+                enter(inside, found)
+                check(found.permissions, permission)
                 if inside.is_support_visit and request.method == "GET" and not inside.htmx:
                     support.view_page(account, actor=inside.actor, path=request.path)
                 return view(inside, account, *args, **kwargs)
@@ -87,11 +88,12 @@ def account_view(
     return decorate
 
 
-def enter(request: AccountRequest, account: Account) -> None:
+def enter(request: AccountRequest, found: Visit) -> None:
     """Put the account and its rights on the request; note the first step of support staff into it."""
+    account = found.account
     request.account = account
-    request.permissions = permissions(request.actor, account=account)
-    request.is_support_visit = acts_as_support(request.actor, account=account)
+    request.permissions = found.permissions
+    request.is_support_visit = found.is_support_visit
     timezone.activate(zoneinfo.ZoneInfo(account.time_zone))
     if request.is_support_visit:
         request.actor = Actor(request.actor.user, Origin.SUPPORT)
@@ -103,16 +105,17 @@ def enter(request: AccountRequest, account: Account) -> None:
         request.session[LAST_ACCOUNT] = account.slug
 
 
-def usual_account(request: HttpRequest) -> Account | None:
+def usual_account(request: HttpRequest) -> Visit | None:
     """The account a person was in last, else their first; None when they have none."""
     actor = cast("SignedInRequest", request).actor
     slug = request.session.get(LAST_ACCOUNT)
     if slug:
         try:
-            return get_account(actor, slug=slug)
+            return visit(actor, slug=slug)
         except Refusal:
             pass  # they were removed from it since: fall through to one they do have
-    return accounts_of(actor).first()
+    first = accounts_of(actor).first()
+    return visit_of(actor, account=first) if first else None
 
 
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:

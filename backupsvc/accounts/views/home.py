@@ -26,7 +26,7 @@ def home(request: SignedInRequest) -> HttpResponseBase:
     """The account the person was in last; support staff without one find accounts; else a friendly page."""
     found = usual_account(request)
     if found is not None:
-        return redirect("recipients:groups", found.slug)
+        return redirect("recipients:groups", found.account.slug)
     if request.user.is_support:
         return redirect("accounts:support")
     return render(request, "accounts/no_account.html")
