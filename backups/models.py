@@ -79,7 +79,8 @@ class Snapshot(models.Model):
         verbose_name_plural = _("backups")
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
-            models.Index(fields=["account", "group", "-id"], name="snapshot_by_group"),
+            # With the state, so that a list's newest complete one is found in the index alone.
+            models.Index(fields=["account", "group", "-id", "state"], name="snapshot_by_group"),
             models.Index(fields=["account", "state"], name="snapshot_by_state"),
             models.Index(fields=["archive"], name="snapshot_by_archive"),
             models.Index(fields=["state", "expires_at"], name="snapshot_by_expiry"),

@@ -9,7 +9,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from backups.models import PreparedArchive, Snapshot, SnapshotState
@@ -27,6 +27,18 @@ class Row:
     snapshot: Snapshot
     difference: int | None
     days_left: int
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What is known of each list of an account: its newest backup, and its newest complete one."""
+
+    group_id: int
+    name: str
+    is_live: bool
+    auto_backup: bool
+    newest_id: int | None
+    newest_complete_id: int | None
 
 
 @dataclass(frozen=True)
@@ -71,34 +83,72 @@ def visible(account: Account, *, filters: Filters | None = None) -> QuerySet[Sna
     return snapshots.order_by("-pk")
 
 
+def shelves(account: Account) -> list[Shelf]:
+    """All lists of the account by name, deleted ones too. One query, two probes of an index for each."""
+    of_group = Snapshot.objects.filter(account=account, group_id=OuterRef("pk")).order_by("-pk")
+    found = Group.objects.filter(account=account).order_by("name", "pk")
+    return [
+        Shelf(pk, name, hidden_at is None, auto_backup, newest_id, newest_complete_id)
+        for pk, name, hidden_at, auto_backup, newest_id, newest_complete_id in found.values_list(
+            "pk",
+            "name",
+            "hidden_at",
+            "auto_backup",
+            Subquery(of_group.exclude(state=SnapshotState.EXPIRED).values("pk")[:1]),
+            Subquery(of_group.filter(state=SnapshotState.COMPLETE).values("pk")[:1]),
+        )
+    ]
+
+
 def overview(
-    account: Account, *, filters: Filters | None = None, before_id: int | None = None, limit: int = 10
+    account: Account,
+    stock: Iterable[Shelf],
+    *,
+    filters: Filters | None = None,
+    before_id: int | None = None,
+    limit: int = 10,
 ) -> tuple[list[GroupRows], int | None]:
     """Lists with backups, the one backed up last first, each with its newest; and where to go on.
 
-    The second value is the `before_id` of the next page, or None. Four queries, however many there are.
+    The second value is the `before_id` of the next page, or None. Three queries at most, however many
+    there are.
     """
     filters = filters or Filters()
-    # Each list is asked for its newest backup by index: what it costs grows with the lists, not the backups.
     of_group = visible(account, filters=replace(filters, search="")).filter(group_id=OuterRef("pk"))
-    groups = Group.objects.filter(account=account, name__icontains=filters.search)
-    found = groups.annotate(last=Subquery(of_group.values("pk")[:1])).filter(last__isnull=False)
-    if before_id is not None:
-        found = found.filter(last__lt=before_id)
-    ids = list(found.order_by("-last").values_list("pk", "last")[: limit + 1])
-    shown = dict(ids[:limit])
+    newest = _newest_of_all(account, stock, filters=filters, of_group=of_group)
+    found = sorted(((last, pk) for pk, last in newest if before_id is None or last < before_id), reverse=True)
+    shown = [pk for _last, pk in found[:limit]]
     counted = of_group.order_by().values("group_id").annotate(count=Count("pk")).values("count")
-    totals = dict(Group.objects.filter(pk__in=shown).values_list("pk", Subquery(counted)))
-    newest = _newest(of_group, group_ids=shown, limit=SHOWN_PER_GROUP)
+    facts = Group.objects.filter(pk__in=shown).values_list(
+        "pk", Subquery(counted), _edge_of(of_group, SHOWN_PER_GROUP)
+    )
+    totals, edges = {}, []
+    for pk, total, edge in facts:
+        totals[pk] = total
+        edges.append((pk, edge))
     rows: dict[int, list[Row]] = {}
-    for snapshot in _with_previous(visible(account, filters=filters).filter(newest)):
+    for snapshot in _with_previous(visible(account, filters=filters).filter(_from(edges))):
         rows.setdefault(snapshot.group_id, []).append(_row(snapshot))
     listed = [
         GroupRows(each[0].snapshot.group, each, totals[group_id])
         for group_id in shown
         if (each := rows.get(group_id))
     ]
-    return listed, ids[limit - 1][1] if len(ids) > limit else None
+    return listed, found[limit - 1][0] if len(found) > limit else None
+
+
+def _newest_of_all(
+    account: Account, stock: Iterable[Shelf], *, filters: Filters, of_group: QuerySet[Snapshot]
+) -> list[tuple[int, int]]:
+    """The lists that have backups under the filters, each with the newest of them."""
+    if filters == Filters():
+        return [(shelf.group_id, shelf.newest_id) for shelf in stock if shelf.newest_id is not None]
+    # Each list is asked by index: what it costs grows with the lists, not with the backups.
+    groups = Group.objects.filter(account=account)
+    if filters.search:
+        groups = groups.filter(name__icontains=filters.search)
+    found = groups.values_list("pk", Subquery(of_group.values("pk")[:1]))
+    return [(pk, last) for pk, last in found if last is not None]
 
 
 def group_page(
@@ -117,13 +167,17 @@ def row_of(snapshot: Snapshot) -> Row:
     return _row(_with_previous(Snapshot.objects.filter(pk=snapshot.pk)).get())
 
 
-def totals(account: Account) -> dict[str, Any]:
+def totals(account: Account, stock: Iterable[Shelf]) -> dict[str, Any]:
     """How many complete backups there are, of how many lists, and when the last one was made."""
-    complete = Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)
-    of_group = complete.filter(group_id=OuterRef("pk")).order_by("-pk")
-    newest = Group.objects.filter(account=account).annotate(at=Subquery(of_group.values("created_at")[:1]))
+    newest = [shelf.newest_complete_id for shelf in stock if shelf.newest_complete_id is not None]
+    last = Snapshot.objects.filter(account=account, pk=max(newest, default=0))
     # Counted in an index alone.
-    return {"backups": complete.count(), **newest.aggregate(groups=Count("at"), last=Max("at"))}
+    complete = Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)
+    return {
+        "backups": complete.count(),
+        "groups": len(newest),
+        "last": last.values_list("created_at", flat=True).first(),
+    }
 
 
 def damaged(account: Account) -> list[Snapshot]:
@@ -132,33 +186,32 @@ def damaged(account: Account) -> list[Snapshot]:
     return list(snapshots.exclude(damaged_code="").order_by("-pk"))
 
 
-def groups_to_choose(account: Account) -> list[tuple[int, str, bool]]:
+def groups_to_choose(stock: Iterable[Shelf]) -> list[tuple[int, str, bool]]:
     """The lists that one can look for, by name: the live ones, and deleted ones that have backups.
 
-    Id, name, and whether it is live: of a thousand lists a choice needs no more.
+    Id, name, and whether it is live.
     """
-    groups = Group.objects.filter(Q(hidden_at__isnull=True) | Exists(_visible_of_group()), account=account)
-    found = groups.order_by("name", "pk").values_list("pk", "name", "hidden_at")
-    return [(pk, name, hidden_at is None) for pk, name, hidden_at in found]
+    found = (shelf for shelf in stock if shelf.is_live or shelf.newest_id is not None)
+    return [(shelf.group_id, shelf.name, shelf.is_live) for shelf in found]
 
 
-def groups_without_backup(account: Account, *, limit: int = 20) -> list[Group]:
+def groups_without_backup(account: Account, stock: Iterable[Shelf], *, limit: int = 20) -> list[Group]:
     """Live lists of which there is no backup, by name."""
-    groups = Group.objects.filter(~Exists(_visible_of_group()), account=account, hidden_at__isnull=True)
-    return list(groups.order_by("name", "pk")[:limit])
+    ids = [shelf.group_id for shelf in stock if shelf.is_live and shelf.newest_id is None][:limit]
+    return list(Group.objects.filter(account=account, pk__in=ids).order_by("name", "pk"))
 
 
-def unprotected_groups(account: Account, *, limit: int = 20) -> list[Group]:
+def unprotected_groups(stock: Iterable[Shelf], *, limit: int = 20) -> list[Shelf]:
     """Live lists whose own switch is off, by name."""
-    groups = Group.objects.filter(account=account, hidden_at__isnull=True, auto_backup=False)
-    return list(groups.order_by("name", "pk")[:limit])
+    return [shelf for shelf in stock if shelf.is_live and not shelf.auto_backup][:limit]
 
 
 def histories(account: Account, group_ids: Iterable[int], *, limit: int = 20) -> dict[int, list[Snapshot]]:
     """Each list's newest complete backups, oldest first, for its chart. Two queries for all lists."""
     complete = Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)
     of_group = complete.filter(group_id=OuterRef("pk")).order_by("-pk")
-    newest = complete.filter(_newest(of_group, group_ids=group_ids, limit=limit))
+    edges = Group.objects.filter(pk__in=list(group_ids)).values_list("pk", _edge_of(of_group, limit))
+    newest = complete.filter(_from(edges))
     newest = newest.only("pk", "group_id", "created_at", "recipients", "damaged_code", "pinned")
     found: dict[int, list[Snapshot]] = {}
     for snapshot in newest.order_by("pk"):
@@ -166,14 +219,16 @@ def histories(account: Account, group_ids: Iterable[int], *, limit: int = 20) ->
     return found
 
 
-def _newest(of_group: QuerySet[Snapshot], *, group_ids: Iterable[int], limit: int) -> Q:
-    """The `limit` newest of each list's `of_group` (newest first, for the list of the outer query).
+def _edge_of(of_group: QuerySet[Snapshot], limit: int) -> Subquery:
+    """Where the `limit` newest of the outer query's list begin (`of_group`: newest first).
 
-    Where they begin is found by index first: a window function would look at every backup of the lists.
+    Found by index: a window function would look at every backup of the lists.
     """
-    edges = Group.objects.filter(pk__in=list(group_ids)).values_list(
-        "pk", Subquery(of_group.values("pk")[limit - 1 : limit])
-    )
+    return Subquery(of_group.values("pk")[limit - 1 : limit])
+
+
+def _from(edges: Iterable[tuple[int, int | None]]) -> Q:
+    """The snapshots of each list from its edge on."""
     # Nothing for no list: an empty Q would be everything.
     return reduce(or_, (Q(group_id=pk, pk__gte=edge or 0) for pk, edge in edges), Q(pk__in=[]))
 
@@ -211,21 +266,20 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _visible_of_group() -> QuerySet[Snapshot]:
-    return Snapshot.objects.filter(group=OuterRef("pk")).exclude(state=SnapshotState.EXPIRED)
-
-
 def _iso(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
 def _with_previous(snapshots: QuerySet[Snapshot]) -> QuerySet[Snapshot]:
+    # With the account, which the index begins with.
     before = Snapshot.objects.filter(
-        group=OuterRef("group"), pk__lt=OuterRef("pk"), state=SnapshotState.COMPLETE
+        account=OuterRef("account"),
+        group=OuterRef("group"),
+        pk__lt=OuterRef("pk"),
+        state=SnapshotState.COMPLETE,
     ).order_by("-pk")
-    return snapshots.annotate(previous=Subquery(before.values("recipients")[:1])).select_related(
-        "group", "change"
-    )
+    previous = Subquery(before.values("recipients")[:1])
+    return snapshots.annotate(previous=previous).select_related("group")
 
 
 def _row(snapshot: Snapshot) -> Row:

@@ -384,7 +384,11 @@ class Change(models.Model):
         verbose_name = _("change")
         verbose_name_plural = _("changes")
         ordering: ClassVar = ["-id"]
-        indexes: ClassVar = [models.Index(fields=["account", "-id"], name="change_by_account")]
+        indexes: ClassVar = [
+            models.Index(fields=["account", "-id"], name="change_by_account"),
+            # Pages ask for the few that are not over among years of them.
+            models.Index(fields=["account", "state"], name="change_by_state"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["group"],

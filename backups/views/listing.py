@@ -19,6 +19,7 @@ from backups.forms import FilterForm
 from backups.models import Snapshot
 from backups.selectors import (
     Filters,
+    Shelf,
     damaged,
     group_page,
     groups_to_choose,
@@ -26,6 +27,7 @@ from backups.selectors import (
     histories,
     overview,
     row_of,
+    shelves,
     totals,
     unprotected_groups,
     visible,
@@ -91,17 +93,21 @@ def row(request: AccountRequest, account: Account, snapshot_id: int) -> HttpResp
 
 
 def _page(request: AccountRequest, account: Account, *, name: str) -> HttpResponseBase:
-    form = FilterForm(request.GET, groups=groups_to_choose(account))
+    stock = shelves(account)
+    form = FilterForm(request.GET, groups=groups_to_choose(stock))
     filters = form.filters()
     page_url = reverse(name, args=[account.slug])
     before_id = form.before_id()
-    found = _one_list if filters.group_id is not None else _all_lists
+    if filters.group_id is not None:
+        found = _one_list(request, account, filters=filters, before_id=before_id)
+    else:
+        found = _all_lists(request, account, stock, filters=filters, before_id=before_id)
     context: dict[str, Any] = {
         "form": form,
         "page_url": page_url,
         "tab": "backups" if name == "backups:extras" else "",
         "is_filtered": filters != Filters(),
-        **found(request, account, filters=filters, before_id=before_id),
+        **found,
     }
     # The filters as they were understood, so that a link never carries on what was mistyped.
     kept = form.kept()
@@ -111,20 +117,21 @@ def _page(request: AccountRequest, account: Account, *, name: str) -> HttpRespon
         context["next_url"] = f"{page_url}?{urlencode({**kept, 'before': context['next_id']})}"
     if request.htmx:
         return render(request, "backups/_found.html", context)
-    context["totals"] = totals(account)
+    context["totals"] = totals(account, stock)
     context["damaged"] = damaged(account)
-    context["unprotected"] = unprotected_groups(account)
+    context["unprotected"] = unprotected_groups(stock)
     return render(request, "backups/list.html", context)
 
 
 def _all_lists(
     request: AccountRequest,
     account: Account,
+    stock: Sequence[Shelf],
     *,
     filters: Filters,
     before_id: int | None,
 ) -> dict[str, Any]:
-    listed, next_id = overview(account, filters=filters, before_id=before_id)
+    listed, next_id = overview(account, stock, filters=filters, before_id=before_id)
     lines = histories(account, [entry.group.pk for entry in listed])
     drawn = iter(shown(request, [row for entry in listed for row in entry.rows]))
     sections = [
@@ -134,7 +141,7 @@ def _all_lists(
         for entry in listed
     ]
     is_first = before_id is None and filters == Filters()
-    without = groups_without_backup(account) if is_first else []
+    without = groups_without_backup(account, stock) if is_first else []
     return {"sections": sections, "without": without, "next_id": next_id, "is_one_list": False}
 
 
