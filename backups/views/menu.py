@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from backups.models import Snapshot, SnapshotState
 from backupsvc.accounts.access import Permission
+from backupsvc.accounts.addresses import address
 from backupsvc.accounts.models import Account
 
 
@@ -48,10 +48,10 @@ class Address:
     """The addresses of one backup's pages."""
 
     def __init__(self, account: Account, snapshot: Snapshot) -> None:
-        self._start = [account.slug, snapshot.pk]
+        self._slug, self._number = account.slug, snapshot.pk
 
     def __call__(self, name: str, *more: str) -> str:
-        return reverse(f"backups:{name}", args=[*self._start, *more])
+        return address(f"backups:{name}", self._slug, self._number, *more)
 
 
 def downloads(url: Address) -> list[Item]:

@@ -58,7 +58,14 @@ def has_entries(
     after_id: int | None = None,
 ) -> bool:
     """Whether the log has entries older than `before_id`, or newer than `after_id`."""
-    return bool(audit_entries(account, group_id=group_id, before_id=before_id, after_id=after_id, limit=1))
+    entries = AuditEntry.objects.filter(account=account)
+    if group_id is not None:
+        entries = entries.filter(group_id=group_id)
+    if before_id is not None:
+        entries = entries.filter(pk__lt=before_id)
+    if after_id is not None:
+        entries = entries.filter(pk__gt=after_id)
+    return entries.exists()
 
 
 def logged_lists(account: Account) -> list[tuple[int, str]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from html import escape
 from typing import Any
 
 from django import forms
 from django.forms.utils import flatatt
-from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 
@@ -15,11 +16,18 @@ class LongSelect(forms.Select):
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """As `Select` does, for plain choices without groups."""
-        chosen = "" if value is None else str(value)
-        options = [
-            f'<option value="{escape(key)}"{" selected" if str(key) == chosen else ""}>{escape(text)}'
-            for key, text in self.choices
-        ]
         given = self.build_attrs(self.attrs, {"name": name, **(attrs or {})})
-        closed = mark_safe("</option>".join([*options, ""]))  # noqa: S308  # every part is escaped
-        return format_html("<select{}>{}</select>", flatatt(given), closed)
+        return draw_select(self.choices, chosen=value, attributes=given)
+
+
+def draw_select(choices: Iterable[Any], *, chosen: object, attributes: dict[str, Any]) -> SafeString:
+    """A select box of (value, text) pairs."""
+    wanted = "" if chosen is None else escape(str(chosen))
+    options = [(escape(str(value)), escape(str(text))) for value, text in choices]
+    drawn = "".join(
+        f'<option value="{value}" selected>{text}</option>'
+        if value == wanted
+        else f'<option value="{value}">{text}</option>'
+        for value, text in options
+    )
+    return mark_safe(f"<select{flatatt(attributes)}>{drawn}</select>")  # noqa: S308  # each part is escaped

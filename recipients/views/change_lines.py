@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from backupsvc.accounts.addresses import address
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.templatetags.ui import number
 from backupsvc.jobs.selectors import newest_jobs
@@ -113,7 +113,7 @@ class Undoable:
 
 def line_of(change: Change, *, account: Account) -> ChangeLine:
     """The change in one line."""
-    return ChangeLine(change, title_of(change), reverse(page_of(change), args=[account.slug, change.pk]))
+    return ChangeLine(change, title_of(change), address(page_of(change), account.slug, change.pk))
 
 
 def lines_of(changes: Iterable[Change], *, account: Account) -> list[ChangeLine]:

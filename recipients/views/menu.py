@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from backupsvc.accounts.access import Permission
+from backupsvc.accounts.addresses import address
 from backupsvc.accounts.models import Account
 from recipients.models import Group
 
@@ -30,8 +31,7 @@ class Item:
 
 def row_items(group: Group, *, account: Account, permissions: frozenset[Permission]) -> list[Item]:
     """The menu of a list among the others."""
-    here = [account.slug, group.pk]
-    items = [Item(reverse("recipients:group-show", args=here), _("Open"), "eye")]
+    items = [Item(address("recipients:group-show", account.slug, group.pk), _("Open"), "eye")]
     if Permission.EDIT in permissions:
         items.append(Item(import_address(account, group=group), _("Import into this list"), "file-import"))
     return [*items, *page_items(group, account=account, permissions=permissions)]
@@ -39,23 +39,22 @@ def row_items(group: Group, *, account: Account, permissions: frozenset[Permissi
 
 def page_items(group: Group, *, account: Account, permissions: frozenset[Permission]) -> list[Item]:
     """The menu on the list's own page, where one need not open it."""
-    return list(_page_items([account.slug, group.pk], permissions=permissions))
+    return list(_page_items(account.slug, group.pk, permissions=permissions))
 
 
-def _page_items(here: list[object], *, permissions: frozenset[Permission]) -> Iterator[Item]:
+def _page_items(slug: str, number: int, *, permissions: frozenset[Permission]) -> Iterator[Item]:
+    def url(name: str, *after: str) -> str:
+        return address(name, slug, number, *after)
+
     if Permission.RESTORE in permissions:
-        yield Item(reverse("backups:make", args=here), _("Back up now"), "camera-plus", post=True)
+        yield Item(url("backups:make"), _("Back up now"), "camera-plus", post=True)
     if Permission.EXPORT in permissions:
-        exact, safe = (
-            reverse("recipients:group-download", args=[*here, kind]) for kind in ("csv", "csv-safe")
-        )
+        exact, safe = (url("recipients:group-download", kind) for kind in ("csv", "csv-safe"))
         yield Item(exact, _("Download CSV"), "file-type-csv", post=True, downloads=True, apart=True)
         yield Item(safe, _("Download CSV for spreadsheets"), "file-spreadsheet", post=True, downloads=True)
     if Permission.EDIT in permissions:
-        yield Item(reverse("recipients:group-settings", args=here), _("Settings"), "settings", apart=True)
-        yield Item(
-            reverse("recipients:group-delete", args=here), _("Delete"), "trash", danger=True, apart=True
-        )
+        yield Item(url("recipients:group-settings"), _("Settings"), "settings", apart=True)
+        yield Item(url("recipients:group-delete"), _("Delete"), "trash", danger=True, apart=True)
 
 
 def import_address(account: Account, *, group: Group | None = None) -> str:

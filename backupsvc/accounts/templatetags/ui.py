@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from functools import lru_cache
+from html import escape
 from typing import Any, Protocol
 
 from django import template
@@ -13,10 +14,13 @@ from django.forms.boundfield import BoundWidget
 from django.forms.widgets import FileInput
 from django.utils import formats, timezone
 from django.utils.functional import Promise
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from tablericons.templatetags.tablericons import icon as draw_icon
+
+from backupsvc.accounts.moments import written
+from backupsvc.accounts.widgets import draw_select
 
 register = template.Library()
 
@@ -24,15 +28,19 @@ register = template.Library()
 @register.simple_tag
 def icon(name: str, *, css: str = "", label: str = "") -> str:
     """An icon of the Tabler set, drawn inline; silent for screen readers unless it has a label."""
-    return _icon(str(name), str(css), str(label))
+    drawn = _icon(str(name), str(css))
+    if not label:
+        return drawn
+    spoken = f'role="img" aria-label="{escape(str(label))}"'
+    return mark_safe(drawn.replace('aria-hidden="true"', spoken, 1))  # noqa: S308  # both parts are safe
 
 
 @lru_cache(maxsize=512)
-def _icon(name: str, css: str, label: str) -> str:
+def _icon(name: str, css: str) -> str:
+    """Drawn once, whatever labels it gets: every row's menu has another."""
     path = name if "/" in name else f"outline/{name}"
     attributes = {"class": f"icon {css}".strip(), "stroke_width": 1.75, "focusable": "false"}
-    spoken = {"role": "img", "aria_label": label} if label else {"aria_hidden": "true"}
-    return mark_safe(draw_icon(path, size=24, **attributes, **spoken))  # noqa: S308  # our own drawing
+    return mark_safe(draw_icon(path, size=24, **attributes, aria_hidden="true"))  # noqa: S308  # our own drawing
 
 
 class MenuItem(Protocol):
@@ -55,29 +63,35 @@ class MenuItem(Protocol):
 
 
 @register.simple_tag(takes_context=True)
-def menu_items(context: template.Context, items: Iterable[MenuItem]) -> SafeString:
-    """The entries behind the three dots. Not a template: a page has hundreds, and that took half its time."""
-    token = format_html(
-        '<input type="hidden" name="csrfmiddlewaretoken" value="{}">', context.get("csrf_token", "")
+def row_menu(context: template.Context, label: str, items: Iterable[MenuItem]) -> SafeString:
+    """The three dots of a row; `label` says whose menu it is ("Newsletter")."""
+    return draw_menu(label, items, token=context.get("csrf_token", ""))
+
+
+def draw_menu(label: str, items: Iterable[MenuItem], *, token: object) -> SafeString:
+    """Not a template: a page has hundreds of entries, and that took half its time."""
+    spoken = _("Actions for %(label)s") % {"label": label}
+    hidden = f'<input type="hidden" name="csrfmiddlewaretoken" value="{escape(str(token))}">'
+    entries = "".join(_menu_item(item, hidden) for item in items)
+    return mark_safe(  # noqa: S308  # every part is escaped
+        '<div class="dropdown row-menu"><button class="btn btn-icon btn-ghost-secondary" type="button"'
+        ' data-bs-toggle="dropdown" data-bs-popper-config=\'{"strategy": "fixed"}\''
+        f' aria-expanded="false">{icon("dots-vertical", label=spoken)}</button>'
+        f'<div class="dropdown-menu">{entries}</div></div>'
     )
-    return mark_safe("".join(_menu_item(item, token) for item in items))  # noqa: S308  # each is escaped
 
 
-def _menu_item(item: MenuItem, token: str) -> str:
-    line = mark_safe('<div class="dropdown-divider" role="separator"></div>') if item.apart else ""
+def _menu_item(item: MenuItem, hidden: str) -> str:
+    line = '<div class="dropdown-divider" role="separator"></div>' if item.apart else ""
     css = "dropdown-item text-danger" if item.danger else "dropdown-item"
-    picture = _icon(item.icon, "dropdown-item-icon", "") if item.icon else ""
+    picture = _icon(item.icon, "dropdown-item-icon") if item.icon else ""
+    url, text = escape(item.url), escape(str(item.text))
     if not item.post:
-        return format_html('{}<a class="{}" href="{}">{}{}</a>', line, css, item.url, picture, item.text)
-    return format_html(
-        '{}<form method="post" action="{}"{}>{}<button type="submit" class="{}">{}{}</button></form>',
-        line,
-        item.url,
-        mark_safe(" data-downloads") if item.downloads else "",
-        token,
-        css,
-        picture,
-        item.text,
+        return f'{line}<a class="{css}" href="{url}">{picture}{text}</a>'
+    downloads = " data-downloads" if item.downloads else ""
+    return (
+        f'{line}<form method="post" action="{url}"{downloads}>{hidden}'
+        f'<button type="submit" class="{css}">{picture}{text}</button></form>'
     )
 
 
@@ -104,27 +118,28 @@ def moment(value: dt.datetime | None, style: str = "long") -> str | SafeString:
     if value is None:
         return "–"
     local = timezone.localtime(value)
-    zone = format_html(' <span class="zone">{}</span>', local.tzname() or "") if style == "long" else ""
-    return format_html(
-        '<time class="moment" datetime="{}" title="{}">{}{}</time>',
-        value.isoformat(timespec="seconds"),
-        formats.date_format(local, "DATETIME_FORMAT") + f" {local.tzname()}",
-        spoken(value, style),
-        zone,
+    zone = escape(local.tzname() or "")
+    title = escape(written(local, "DATETIME_FORMAT"))
+    text = escape(written(local, _format(style)))
+    ending = f' <span class="zone">{zone}</span>' if style == "long" else ""
+    iso = value.isoformat(timespec="seconds")
+    return mark_safe(  # noqa: S308  # every part is escaped
+        f'<time class="moment" datetime="{iso}" title="{title} {zone}">{text}{ending}</time>'
     )
 
 
 @register.filter
 def spoken(value: dt.datetime, style: str = "short") -> str:
     """The words of a `moment` alone, for where there is room for text only."""
-    written = {
-        # Translators: how a date and time is written, in Django's date format letters.
-        "long": pgettext("date format", "j M Y, H:i"),
-        "short": pgettext("date format", "j M Y, H:i"),
+    return written(timezone.localtime(value), _format(style))
+
+
+def _format(style: str) -> str:
+    if style == "day":
         # Translators: how a date is written, in Django's date format letters.
-        "day": pgettext("date format", "j M Y"),
-    }[style]
-    return str(formats.date_format(timezone.localtime(value), written))
+        return pgettext("date format", "j M Y")
+    # Translators: how a date and time is written, in Django's date format letters.
+    return pgettext("date format", "j M Y, H:i")
 
 
 @register.filter
@@ -144,6 +159,12 @@ def initials(name: object) -> str:
 def control(field: BoundField) -> SafeString:
     """The field's widget with the classes of the design system."""
     return field.as_widget(attrs={"class": _css(field)})
+
+
+@register.simple_tag
+def long_select(choices: Iterable[tuple[object, object]], chosen: object, **attributes: str) -> SafeString:
+    """A choice among very many that belongs to no form class; `chosen` None is the first."""
+    return draw_select(choices, chosen=chosen, attributes={"class": "form-select", **attributes})
 
 
 @register.filter

@@ -6,6 +6,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from backupsvc.accounts.models import Account, AuditEntry
@@ -28,9 +29,10 @@ def log(request: AccountRequest, account: Account) -> HttpResponseBase:
         after_id=_id(request.GET.get("after")),
         limit=PAGE_SIZE,
     )
+    lists = logged_lists(account)
     context = {
         "lines": [line_of(entry) for entry in entries],
-        "lists": logged_lists(account),
+        "lists": [("", _("The whole account")), *lists] if lists else [],
         "group_id": group_id,
         **_pages(account, entries, group_id),
     }
