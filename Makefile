@@ -41,6 +41,7 @@ check-floors:
 	$(BIN)/lint-imports --no-cache
 check-templates:
 	$(BIN)/djlint --quiet --lint --check templates
+	$(BIN)/djlint --quiet --lint --profile jinja --extension jinja templates
 check-migrations:
 	ENV_FILE= $(BIN)/python manage.py makemigrations --check --dry-run
 check-messages:
@@ -64,7 +65,7 @@ format: .venv/.tests-installed ## Put code and templates into their one form
 	-$(BIN)/djlint --quiet --reformat templates
 
 messages: .venv/.installed ## Collect the texts to translate into locale/ (needs gettext)
-	$(BIN)/python manage.py makemessages --all --ignore "tests/*" --ignore "benchmarks/*" --no-obsolete --no-wrap --add-location=file
+	$(BIN)/python manage.py makemessages --all --extension html,txt,py,jinja --ignore "tests/*" --ignore "benchmarks/*" --no-obsolete --no-wrap --add-location=file
 
 clean: ## Remove what was installed and made; your data in var/ stay
 	rm -rf .venv node_modules static/vendor staticfiles .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 # Room for the dots at the edges, in percent of the width and of the height.
 SIDE = 2.0
@@ -26,8 +27,7 @@ class Dot:
     mark: str = ""
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """A dot with its place, from the left and from the top."""
 
     dot: Dot

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backups.models import Cause, Snapshot
 from backups.selectors import Filters
-from backupsvc.accounts.widgets import LongSelect
+from backupsvc.accounts.widgets import LongSelect, ManyChoices
 from recipients.models import Group, Mode
 from recipients.selectors import groups_of
 
@@ -39,7 +39,7 @@ class FilterForm(forms.Form):
     def __init__(self, data: Mapping[str, Any], *, groups: Iterable[tuple[int, str, bool]]) -> None:
         super().__init__(data, auto_id="filter-%s")
         names = [(pk, _listed_name(name, is_live=is_live)) for pk, name, is_live in groups]
-        self.fields["list"].choices = [("", _("All lists")), *names]  # type: ignore[attr-defined]
+        self.fields["list"].choices = ManyChoices([("", _("All lists")), *names])  # type: ignore[attr-defined]
         self.fields["cause"].choices = [("", _("All causes")), *Cause.choices]  # type: ignore[attr-defined]
         self.is_valid()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
@@ -29,16 +29,19 @@ class Row:
     days_left: int
 
 
-@dataclass(frozen=True)
-class Shelf:
+class Shelf(NamedTuple):
     """What is known of each list of an account: its newest backup, and its newest complete one."""
 
     group_id: int
     name: str
-    is_live: bool
+    hidden_at: datetime | None
     auto_backup: bool
     newest_id: int | None
     newest_complete_id: int | None
+
+    @property
+    def is_live(self) -> bool:
+        return self.hidden_at is None
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,16 @@ class GroupRows:
     group: Group
     rows: Sequence[Row]
     total: int
+
+
+class Point(NamedTuple):
+    """A backup as a chart needs it."""
+
+    snapshot_id: int
+    created_at: datetime
+    recipients: int | None
+    is_damaged: bool
+    pinned: bool
 
 
 @dataclass(frozen=True)
@@ -86,10 +99,10 @@ def visible(account: Account, *, filters: Filters | None = None) -> QuerySet[Sna
 def shelves(account: Account) -> list[Shelf]:
     """All lists of the account by name, deleted ones too. One query, two probes of an index for each."""
     of_group = Snapshot.objects.filter(account=account, group_id=OuterRef("pk")).order_by("-pk")
-    found = Group.objects.filter(account=account).order_by("name", "pk")
-    return [
-        Shelf(pk, name, hidden_at is None, auto_backup, newest_id, newest_complete_id)
-        for pk, name, hidden_at, auto_backup, newest_id, newest_complete_id in found.values_list(
+    found = (
+        Group.objects.filter(account=account)
+        .order_by("name", "pk")
+        .values_list(
             "pk",
             "name",
             "hidden_at",
@@ -97,7 +110,8 @@ def shelves(account: Account) -> list[Shelf]:
             Subquery(of_group.exclude(state=SnapshotState.EXPIRED).values("pk")[:1]),
             Subquery(of_group.filter(state=SnapshotState.COMPLETE).values("pk")[:1]),
         )
-    ]
+    )
+    return [Shelf(*each) for each in found]
 
 
 def overview(
@@ -206,16 +220,18 @@ def unprotected_groups(stock: Iterable[Shelf], *, limit: int = 20) -> list[Shelf
     return [shelf for shelf in stock if shelf.is_live and not shelf.auto_backup][:limit]
 
 
-def histories(account: Account, group_ids: Iterable[int], *, limit: int = 20) -> dict[int, list[Snapshot]]:
+def histories(account: Account, group_ids: Iterable[int], *, limit: int = 20) -> dict[int, list[Point]]:
     """Each list's newest complete backups, oldest first, for its chart. Two queries for all lists."""
     complete = Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)
     of_group = complete.filter(group_id=OuterRef("pk")).order_by("-pk")
     edges = Group.objects.filter(pk__in=list(group_ids)).values_list("pk", _edge_of(of_group, limit))
-    newest = complete.filter(_from(edges))
-    newest = newest.only("pk", "group_id", "created_at", "recipients", "damaged_code", "pinned")
-    found: dict[int, list[Snapshot]] = {}
-    for snapshot in newest.order_by("pk"):
-        found.setdefault(snapshot.group_id, []).append(snapshot)
+    newest = complete.filter(_from(edges)).order_by("pk")
+    found: dict[int, list[Point]] = {}
+    for group_id, pk, created_at, recipients, damaged_code, pinned in newest.values_list(
+        "group_id", "pk", "created_at", "recipients", "damaged_code", "pinned"
+    ):
+        point = Point(pk, created_at, recipients, bool(damaged_code), pinned)
+        found.setdefault(group_id, []).append(point)
     return found
 
 

@@ -94,7 +94,14 @@ TEMPLATES = [
                 "backupsvc.accounts.views.context.page",
             ],
         },
-    }
+    },
+    {
+        # What pages have many of (backupsvc/accounts/jinja.py); pages themselves are Django's.
+        "NAME": "rows",
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {"environment": "backupsvc.accounts.jinja.environment"},
+    },
 ]
 # Our field template (templates/django/forms/field.html) also serves the forms of other apps.
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from backups.access import get_snapshot
@@ -34,6 +35,7 @@ from backups.selectors import (
 )
 from backups.views.shown import Shown, shown, size_chart
 from backupsvc.accounts.models import Account
+from backupsvc.accounts.templatetags.ui import number
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from backupsvc.errors import NotFound
 from recipients.models import Group
@@ -56,6 +58,13 @@ class Section:
         """The newest backup that brings a deleted list back."""
         sound = (shown.snapshot for shown in self.rows if shown.snapshot.is_restorable)
         return None if self.group.is_live else next(sound, None)
+
+    @property
+    def size(self) -> str:
+        """How many recipients the list has, in words."""
+        count = self.group.recipients_count
+        text = ngettext("%(shown)s recipient now", "%(shown)s recipients now", count)
+        return text % {"shown": number(count)}
 
     @property
     def has_more(self) -> bool:

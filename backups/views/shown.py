@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.translation import ngettext
 
 from backups.actions.snapshots import TAKE_JOB
 from backups.chart import Chart, Dot, draw
 from backups.models import Cause, Snapshot, SnapshotState
-from backups.selectors import Row, newest_jobs
+from backups.selectors import Point, Row, newest_jobs
 from backups.views.menu import Item, items
 from backupsvc.accounts.actor import Origin
 from backupsvc.accounts.views.door import AccountRequest
@@ -49,6 +50,11 @@ class Shown:
         return ICONS[Cause(self.snapshot.cause)]
 
     @property
+    def cause(self) -> str:
+        """What it was made for, in words; `get_cause_display` takes all causes apart for each row."""
+        return str(Cause(self.snapshot.cause).label)
+
+    @property
     def is_soon_gone(self) -> bool:
         return self.is_kept_at_all and not self.snapshot.pinned and self.row.days_left <= SOON_DAYS
 
@@ -68,6 +74,12 @@ class Shown:
     def is_kept_at_all(self) -> bool:
         """One that failed holds nothing; one that is being written is not there yet."""
         return self.snapshot.state == SnapshotState.COMPLETE
+
+    @property
+    def left(self) -> str:
+        """How long it is kept still, in words."""
+        days = self.row.days_left
+        return ngettext("%(days)s day left", "%(days)s days left", days) % {"days": days}
 
     @property
     def percent(self) -> int | None:
@@ -111,11 +123,11 @@ def shown(request: AccountRequest, rows: Iterable[Row]) -> list[Shown]:
 
 
 def size_chart(
-    group: Group, histories: Mapping[int, Sequence[Snapshot]], *, here: Snapshot | None = None
+    group: Group, histories: Mapping[int, Sequence[Point]], *, here: Snapshot | None = None
 ) -> Chart | None:
     """The list's size over time with its backups as dots, up to now. `here` is the backup one looks at."""
-    backups = sorted(histories.get(group.pk, []), key=lambda snapshot: snapshot.created_at)
-    dots = [_dot(snapshot, here) for snapshot in backups]
+    backups = sorted(histories.get(group.pk, []), key=lambda point: point.created_at)
+    dots = [_dot(point, here) for point in backups]
     if not dots:
         return None
     if group.is_live:
@@ -123,8 +135,8 @@ def size_chart(
     return draw(dots)
 
 
-def _dot(snapshot: Snapshot, here: Snapshot | None) -> Dot:
-    mark = "damaged" if snapshot.damaged_code else "pinned" if snapshot.pinned else ""
-    if here is not None and snapshot.pk == here.pk:
+def _dot(point: Point, here: Snapshot | None) -> Dot:
+    mark = "damaged" if point.is_damaged else "pinned" if point.pinned else ""
+    if here is not None and point.snapshot_id == here.pk:
         mark = "here"
-    return Dot(snapshot.created_at, snapshot.recipients or 0, snapshot.pk, mark)
+    return Dot(point.created_at, point.recipients or 0, point.snapshot_id, mark)

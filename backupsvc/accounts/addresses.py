@@ -6,17 +6,25 @@ from functools import lru_cache
 
 from django.urls import get_script_prefix, reverse
 
-# Stands for a row's number; so high that no row and nothing else in an address has it.
+# Stand for a row's numbers; so high that no row and nothing else in an address has them.
 PLACE = 2**63 - 1
 
 
-def address(name: str, slug: str, number: int, *after: str) -> str:
-    """As `reverse(name, args=[slug, number, *after])`, for row after row: only the number changes."""
-    start, end = _around(name, slug, after, get_script_prefix())
-    return f"{start}{number}{end}"
+def address(name: str, slug: str, *parts: int | str) -> str:
+    """As `reverse(name, args=[slug, *parts])`, for row after row: only the numbers change."""
+    shape = tuple(part if isinstance(part, str) else None for part in parts)
+    numbers = tuple(part for part in parts if not isinstance(part, str))
+    return _pattern(name, slug, shape, get_script_prefix()) % numbers
 
 
 @lru_cache(maxsize=4096)
-def _around(name: str, slug: str, after: tuple[str, ...], prefix: str) -> tuple[str, str]:
-    start, end = reverse(name, args=[slug, PLACE, *after]).rsplit(str(PLACE), 1)
-    return start, end
+def _pattern(name: str, slug: str, shape: tuple[str | None, ...], prefix: str) -> str:
+    """The address with %d for each number."""
+    places = [PLACE - position for position, part in enumerate(shape) if part is None]
+    parts = [PLACE - position if part is None else part for position, part in enumerate(shape)]
+    found = reverse(name, args=[slug, *parts]).replace("%", "%%")
+    for place in reversed(places):
+        # From the end: the account's name, which comes first, may look like a number too.
+        start, _place, end = found.rpartition(str(place))
+        found = f"{start}%d{end}"
+    return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from functools import lru_cache
 
-from django.utils import translation
 from django.utils.dateformat import DateFormat, re_escaped, re_formatchars
 from django.utils.formats import get_format
 
@@ -18,9 +17,9 @@ OF_THE_DAY = frozenset("bdDEFjlLmMnNoStwWyYz")
 Piece = tuple[str, bool]
 
 
-def written(local: dt.datetime, wanted: str) -> str:
+def written(local: dt.datetime, wanted: str, language: str) -> str:
     """As `formats.date_format(local, wanted)` does, for a time that is in its zone already."""
-    pieces = _pieces(local.date(), wanted, translation.get_language() or "")
+    pieces = _pieces(local.date(), wanted, language)
     return "".join(_letter(local, text) if is_open else text for text, is_open in pieces)
 
 

@@ -40,7 +40,7 @@ def audit_entries(
     limit: int = 50,
 ) -> list[AuditEntry]:
     """A page of the log, newest first: what came before `before_id`, or the page right after `after_id`."""
-    entries = account.audit_entries.select_related("user")
+    entries = AuditEntry.objects.filter(account=account)
     if group_id is not None:
         entries = entries.filter(group_id=group_id)
     if after_id is not None:

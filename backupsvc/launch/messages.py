@@ -68,7 +68,10 @@ def check() -> list[str]:
             elif (ROOT / source).is_file():
                 shutil.copy(ROOT / source, copy / source)
         subprocess.run(
-            [sys.executable, "manage.py", "makemessages", "--all", "--no-wrap", "--verbosity=0"],
+            [
+                *(sys.executable, "manage.py", "makemessages", "--all", "--no-wrap", "--verbosity=0"),
+                *("--extension", "html,txt,py,jinja"),
+            ],
             cwd=copy,
             check=True,
             env=os.environ | {"DATA_DIR": str(copy / "var"), "ENV_FILE": ""},

@@ -19,7 +19,7 @@ from backupsvc.jobs.selectors import newest_jobs
 from backupsvc.wording import say_code
 from recipients.actions.changes import NEEDS
 from recipients.actions.groups import PURGE_JOB
-from recipients.models import Change, ChangeKind, ChangeState
+from recipients.models import Change, ChangeKind, ChangeState, Mode
 from recipients.selectors import undoable_deletions
 from recipients.views.import_steps import page_of
 
@@ -74,6 +74,16 @@ class ChangeLine:
     def needs(self) -> str:
         """What one must be allowed to do to go on with it."""
         return NEEDS[ChangeKind(self.change.kind)].value
+
+    @property
+    def mode(self) -> str:
+        """How it treated what was there; a deletion has no choice."""
+        change = self.change
+        return str(Mode(change.mode).label) if change.mode and change.kind != ChangeKind.DELETION else ""
+
+    @property
+    def state(self) -> str:
+        return str(ChangeState(self.change.state).label)
 
     @property
     def level(self) -> str:

@@ -34,7 +34,7 @@ def test_a_time_is_written_as_django_writes_it(language: str, zone: str) -> None
         for wanted in FORMATS:
             for value in TIMES:
                 local = timezone.localtime(value)
-                assert written(local, wanted) == formats.date_format(local, wanted)
+                assert written(local, wanted, language) == formats.date_format(local, wanted)
 
 
 def test_a_time_says_day_hour_and_zone() -> None:
@@ -53,7 +53,9 @@ def test_an_address_is_the_one_that_django_finds(slug: str) -> None:
             address("backups:show", slug, number),
             address("backups:download", slug, number, "csv"),
         )
+        person = address("recipients:recipient-show", slug, number, number + 1)
         assert shown == reverse("backups:show", args=[slug, number])
+        assert person == reverse("recipients:recipient-show", args=[slug, number, number + 1])
         assert taken == reverse("backups:download", args=[slug, number, "csv"])
 
 

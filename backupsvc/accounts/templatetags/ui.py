@@ -12,17 +12,26 @@ from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
 from django.forms.boundfield import BoundWidget
 from django.forms.widgets import FileInput
+from django.template import engines
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import get_language, gettext, pgettext
 from tablericons.templatetags.tablericons import icon as draw_icon
 
 from backupsvc.accounts.moments import written
 from backupsvc.accounts.widgets import draw_select
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def drawn(context: template.Context, name: str) -> SafeString:
+    """One of Jinja's templates in this place: rows, with all that is known here."""
+    known: dict[str, Any] = {str(key): value for key, value in context.flatten().items()}
+    # The language stays the same, and rows say the same words.
+    known["_"] = lru_cache(maxsize=None)(gettext)
+    return mark_safe(engines["rows"].get_template(name).render(known))  # noqa: S308  # it escapes
 
 
 @register.simple_tag
@@ -70,7 +79,7 @@ def row_menu(context: template.Context, label: str, items: Iterable[MenuItem]) -
 
 def draw_menu(label: str, items: Iterable[MenuItem], *, token: object) -> SafeString:
     """Not a template: a page has hundreds of entries, and that took half its time."""
-    spoken = _("Actions for %(label)s") % {"label": label}
+    spoken = gettext("Actions for %(label)s") % {"label": label}
     hidden = f'<input type="hidden" name="csrfmiddlewaretoken" value="{escape(str(token))}">'
     entries = "".join(_menu_item(item, hidden) for item in items)
     return mark_safe(  # noqa: S308  # every part is escaped
@@ -100,6 +109,12 @@ def number(value: Any) -> str:
     """A number with the grouping of the reader's language; "–" for what is not known."""
     if value is None or value == "":
         return "–"
+    return _number(value, get_language())
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _number(value: Any, language: str | None) -> str:
+    """Written in the active language, which `language` names."""
     return str(formats.number_format(value, use_l10n=True, force_grouping=True))
 
 
@@ -117,10 +132,10 @@ def moment(value: dt.datetime | None, style: str = "long") -> str | SafeString:
     """A time in the account's zone: with the zone's name ("long"), without ("short"), or the day ("day")."""
     if value is None:
         return "–"
-    local = timezone.localtime(value)
+    local, language = timezone.localtime(value), get_language() or ""
     zone = escape(local.tzname() or "")
-    title = escape(written(local, "DATETIME_FORMAT"))
-    text = escape(written(local, _format(style)))
+    title = escape(written(local, "DATETIME_FORMAT", language))
+    text = escape(written(local, _format(style, language), language))
     ending = f' <span class="zone">{zone}</span>' if style == "long" else ""
     iso = value.isoformat(timespec="seconds")
     return mark_safe(  # noqa: S308  # every part is escaped
@@ -130,11 +145,16 @@ def moment(value: dt.datetime | None, style: str = "long") -> str | SafeString:
 
 @register.filter
 def spoken(value: dt.datetime, style: str = "short") -> str:
-    """The words of a `moment` alone, for where there is room for text only."""
-    return written(timezone.localtime(value), _format(style))
+    """The words of a `moment` alone, for where there is room for text only; "numbers" has no words."""
+    language = get_language() or ""
+    return written(timezone.localtime(value), _format(style, language), language)
 
 
-def _format(style: str) -> str:
+@lru_cache(maxsize=64)
+def _format(style: str, language: str) -> str:
+    """Looked up in the active language, which `language` names."""
+    if style == "numbers":
+        return "SHORT_DATETIME_FORMAT"
     if style == "day":
         # Translators: how a date is written, in Django's date format letters.
         return pgettext("date format", "j M Y")

@@ -111,6 +111,6 @@ def _error(data: Mapping[str, Any]) -> str:
 
 def _origin(entry: AuditEntry) -> str | Promise:
     # The operator's own work is signed with its origin already.
-    if entry.user is None or entry.origin in (Origin.UI, Origin.SUPPORT):
+    if entry.user_id is None or entry.origin in (Origin.UI, Origin.SUPPORT):
         return ""
     return Origin(entry.origin).label if entry.origin in Origin.values else entry.origin

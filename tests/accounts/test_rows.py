@@ -1,0 +1,40 @@
+"""Rows are Jinja's: what they may be trusted with."""
+
+from __future__ import annotations
+
+import pytest
+from django.template import Context, Template, engines
+from django.utils import translation
+from jinja2 import Environment, UndefinedError
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture
+def rows() -> Environment:
+    environment: Environment = getattr(engines["rows"], "env")  # noqa: B009  # not in the base class
+    return environment
+
+
+def test_what_people_wrote_is_text(rows: Environment) -> None:
+    assert rows.from_string("<b>{{ name }}</b>").render(name="<i>&") == "<b>&lt;i&gt;&amp;</b>"
+
+
+def test_a_name_that_is_not_there_is_a_mistake(rows: Environment) -> None:
+    with pytest.raises(UndefinedError):
+        rows.from_string("{{ nmae }}").render(name="x")
+
+
+def test_they_know_the_page_and_speak_its_language() -> None:
+    page = Template('{% load ui %}{% drawn "backups/_state.jinja" %}')
+    shown = {"is_writing": False, "has_failed": True}
+    with translation.override("de"):
+        assert "fehlgeschlagen" in page.render(Context({"shown": shown, "snapshot": {}}))
+    with translation.override("en"):
+        assert "failed" in page.render(Context({"shown": shown, "snapshot": {}}))
+
+
+def test_a_rare_component_is_djangos(rows: Environment) -> None:
+    template = rows.from_string('{{ component("_progress", percent=30, label="<x>", detail="") }}')
+    assert 'aria-valuenow="30"' in template.render()
+    assert "&lt;x&gt;" in template.render()
