@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -36,35 +37,61 @@ OF_SUPPORT = frozenset({Permission.VIEW, Permission.RESTORE})
 
 @dataclass(frozen=True)
 class Visit:
-    """An account that somebody is in: what they may do there, and whether only as support staff."""
+    """An account that somebody is in: what they may do there, and whether only as support staff.
+
+    `mine`: the accounts they belong to, by name.
+    """
 
     account: Account
     permissions: frozenset[Permission]
     is_support_visit: bool
+    mine: Sequence[Account] = ()
 
 
 def visit(actor: Actor, *, slug: str) -> Visit:
-    """The account and all that the actor may do there, in two queries. Raises NotFound, Forbidden."""
-    account = Account.objects.filter(slug=slug).first()
+    """The account and all that the actor may do there. Raises NotFound, Forbidden.
+
+    One query for those who belong to it, who also belong to few others.
+    """
+    members = _members_of(actor)
+    member = next((each for each in members if each.account.slug == slug), None)
+    account = member.account if member else Account.objects.filter(slug=slug).first()
     if account is None:
         raise NotFound("account.not_found")
-    found = visit_of(actor, account=account)
+    found = _visit(actor, account, member, members)
     check(found.permissions, Permission.VIEW)
     return found
 
 
-def visit_of(actor: Actor, *, account: Account) -> Visit:
-    """What the actor is in the account; without any permission for strangers."""
+def usual_visit(actor: Actor) -> Visit | None:
+    """The first account of those that the actor belongs to."""
+    members = _members_of(actor)
+    return _visit(actor, members[0].account, members[0], members) if members else None
+
+
+def _members_of(actor: Actor) -> list[Member]:
+    if actor.user is None:
+        return []
+    mine = Member.objects.filter(user=actor.user).select_related("account")
+    return list(mine.order_by("account__name", "account_id"))
+
+
+def _visit(actor: Actor, account: Account, member: Member | None, members: Iterable[Member]) -> Visit:
     user = actor.user
-    if user is None:
-        return Visit(account, EVERYTHING, is_support_visit=False)
-    member = Member.objects.filter(account=account, user=user).first()
-    return Visit(account, _granted(user, account, member), user.is_support and member is None)
+    return Visit(
+        account,
+        EVERYTHING if user is None else _granted(user, account, member),
+        is_support_visit=user is not None and user.is_support and member is None,
+        mine=[each.account for each in members],
+    )
 
 
 def permissions(actor: Actor, *, account: Account) -> frozenset[Permission]:
     """All that the actor may do in the account; empty for strangers."""
-    return visit_of(actor, account=account).permissions
+    user = actor.user
+    if user is None:
+        return EVERYTHING
+    return _granted(user, account, Member.objects.filter(account=account, user=user).first())
 
 
 def _granted(user: User, account: Account, member: Member | None) -> frozenset[Permission]:

@@ -6,9 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils.functional import SimpleLazyObject
 
-from backupsvc.accounts.access import accounts_of
 from backupsvc.accounts.views.door import usual_account
 
 # The menu entry that stands for a page, by the namespace or the name of its address.
@@ -23,18 +21,19 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "account": getattr(request, "account", None),
         "permissions": getattr(request, "permissions", frozenset()),
         "is_support_visit": getattr(request, "is_support_visit", False),
+        "my_accounts": getattr(request, "my_accounts", ()),
         "menu": menu_entry(request),
     }
     actor = getattr(request, "actor", None)
     if actor is None:
         return context
-    context["my_accounts"] = SimpleLazyObject(lambda: list(accounts_of(actor)))
     if context["account"] is None:
         found = usual_account(request)
         if found is not None:
             context["account"] = found.account
             context["permissions"] = found.permissions
             context["is_support_visit"] = found.is_support_visit
+            context["my_accounts"] = found.mine
     return context
 
 

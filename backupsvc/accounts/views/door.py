@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec, cast
 
@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_htmx.http import reswap, retarget
 from django_htmx.middleware import HtmxDetails
 
-from backupsvc.accounts.access import Permission, Visit, accounts_of, check, visit, visit_of
+from backupsvc.accounts.access import Permission, Visit, check, usual_visit, visit
 from backupsvc.accounts.actions import support
 from backupsvc.accounts.actor import Actor, Origin
 from backupsvc.accounts.models import Account, Role, User
@@ -42,6 +42,7 @@ class AccountRequest(SignedInRequest):
     account: Account
     permissions: frozenset[Permission]
     is_support_visit: bool
+    my_accounts: Sequence[Account]
 
 
 def signed_in_view(
@@ -94,6 +95,7 @@ def enter(request: AccountRequest, found: Visit) -> None:
     request.account = account
     request.permissions = found.permissions
     request.is_support_visit = found.is_support_visit
+    request.my_accounts = found.mine
     timezone.activate(zoneinfo.ZoneInfo(account.time_zone))
     if request.is_support_visit:
         request.actor = Actor(request.actor.user, Origin.SUPPORT)
@@ -114,8 +116,7 @@ def usual_account(request: HttpRequest) -> Visit | None:
             return visit(actor, slug=slug)
         except Refusal:
             pass  # they were removed from it since: fall through to one they do have
-    first = accounts_of(actor).first()
-    return visit_of(actor, account=first) if first else None
+    return usual_visit(actor)
 
 
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
