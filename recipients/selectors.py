@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,6 +46,12 @@ IN_STATUS: dict[str, Q] = {
     Status.UNCONFIRMED: Q(bounced__isnull=True, deactivated__isnull=True, activated__isnull=True),
 }
 
+
+# Somebody began them, and has neither confirmed nor cancelled.
+UNFINISHED = (ChangeState.DRAFT, ChangeState.STAGING, ChangeState.PREVIEW)
+# So many of each are told of where people begin.
+UNFINISHED_TOLD = 20
+FAILED_TOLD = 5
 
 # So many rows of a list are looked at for one page, whatever is searched for (20 ms on PostgreSQL).
 MOST_LOOKED_AT = 100_000
@@ -96,10 +102,10 @@ def undoable_deletions(account: Account) -> list[Change]:
         group__hidden_at__isnull=False,
         group__deleted_at__isnull=True,
     )
-    newest: dict[int | None, Change] = {}
-    for change in changes.select_related("group").order_by("-pk"):
-        newest.setdefault(change.group_id, change)
-    return list(newest.values())
+    newest: dict[int | None, int] = {}
+    for pk, group_id in changes.order_by("-pk").values_list("pk", "group_id"):
+        newest.setdefault(group_id, pk)
+    return _changes(newest.values())
 
 
 def recipients_page(
@@ -196,22 +202,47 @@ def open_changes(account: Account, *, group: Group | None = None) -> list[Change
 
 def unfinished_changes(account: Account) -> list[Change]:
     """Imports and restores that somebody began and has neither confirmed nor cancelled, newest first."""
-    states = [ChangeState.DRAFT, ChangeState.STAGING, ChangeState.PREVIEW]
-    changes = Change.objects.filter(account=account, state__in=states)
-    return list(changes.select_related("group", "import_run")[:20])
+    changes = Change.objects.filter(account=account, state__in=UNFINISHED)
+    return list(changes.select_related("group", "import_run")[:UNFINISHED_TOLD])
 
 
-def failed_changes(account: Account, *, since: datetime) -> list[Change]:
-    """Confirmed changes that changed nothing, newest first, unless the list moved on since."""
+@dataclass(frozen=True)
+class GoingOn:
+    """Changes that a person should know of: oldest first those that run or wait for their turn, newest
+    first those that wait for a person, and those that failed lately unless the list moved on since.
+    """
+
+    running: Sequence[Change]
+    unfinished: Sequence[Change]
+    failed: Sequence[Change]
+
+
+def going_on(account: Account, *, group: Group | None = None, failed_since: datetime) -> GoingOn:
+    """What is going on in the account, or with one of its groups. Two queries at most."""
     later = Change.objects.filter(group=OuterRef("group"), pk__gt=OuterRef("pk"), confirmed_at__isnull=False)
-    failed = Change.objects.filter(
-        ~Exists(later),
+    is_told = Q(confirmed_at__isnull=False, ended_at__gte=failed_since) & ~Exists(later)
+    # Mostly there is none, and numbers are asked for at a third of what whole changes cost.
+    changes = Change.objects.filter(
+        ~Q(state=ChangeState.FAILED) | is_told,
         account=account,
-        state=ChangeState.FAILED,
-        confirmed_at__isnull=False,
-        ended_at__gte=since,
+        state__in=[*UNDER_WAY, *UNFINISHED, ChangeState.FAILED],
     )
-    return list(failed.select_related("group", "import_run")[:5])
+    if group is not None:
+        changes = changes.filter(group=group)
+    found = list(changes.order_by("-pk").values_list("pk", "state"))
+    running = [pk for pk, state in reversed(found) if state in UNDER_WAY]
+    unfinished = [pk for pk, state in found if state in UNFINISHED][:UNFINISHED_TOLD]
+    failed = [pk for pk, state in found if state == ChangeState.FAILED][:FAILED_TOLD]
+    loaded = {change.pk: change for change in _changes([*running, *unfinished, *failed])}
+    # One that was removed between the two queries is not told of.
+    return GoingOn(*([loaded[pk] for pk in pks if pk in loaded] for pks in (running, unfinished, failed)))
+
+
+def _changes(ids: Iterable[int]) -> list[Change]:
+    """These changes with what their lines show, newest first."""
+    wanted = list(ids)
+    changes = Change.objects.filter(pk__in=wanted).select_related("group", "import_run")
+    return list(changes.order_by("-pk")) if wanted else []
 
 
 @dataclass(frozen=True)

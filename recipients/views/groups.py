@@ -19,20 +19,18 @@ from django.views.decorators.http import require_safe
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from recipients.access import get_group
-from recipients.models import Attribute, Change, ChangeKind, Group, Recipient, Status
+from recipients.models import Attribute, ChangeKind, Group, Recipient, Status
 from recipients.selectors import (
     IN_STATUS,
     MOST_LOOKED_AT,
     RecipientsPage,
     attributes_of,
     changes_of,
-    failed_changes,
+    going_on,
     groups_page,
-    open_changes,
     recipients_page,
-    unfinished_changes,
 )
-from recipients.views.change_lines import lines_of, undoables
+from recipients.views.change_lines import ChangeLine, lines_of, undoables
 from recipients.views.menu import Item, import_address, page_items, row_items
 
 LISTS_SHOWN = 50
@@ -94,9 +92,7 @@ def groups(request: AccountRequest, account: Account) -> HttpResponseBase:
         return render(request, "recipients/_groups_rows.html", context)
     context |= {
         "deleted": undoables(account),
-        "running": lines_of(_shown(open_changes(account)), account=account),
-        "unfinished": lines_of(unfinished_changes(account), account=account),
-        "failed": lines_of(failed_changes(account, since=timezone.now() - FAILURES_TOLD), account=account),
+        **_going_on(account),
         "import_url": import_address(account),
     }
     return render(request, "recipients/groups.html", context)
@@ -189,21 +185,24 @@ def _asked(request: AccountRequest, name: str) -> str:
 
 def _around(request: AccountRequest, account: Account, group: Group) -> dict[str, Any]:
     """What the page says around the recipients."""
-    mine = [change for change in unfinished_changes(account) if change.group_id == group.pk]
-    failed = failed_changes(account, since=timezone.now() - FAILURES_TOLD)
     return {
-        "running": lines_of(_shown(open_changes(account, group=group)), account=account),
-        "unfinished": lines_of(mine, account=account),
-        "failed": lines_of([change for change in failed if change.group_id == group.pk], account=account),
+        **_going_on(account, group=group),
         "items": page_items(group, account=account, permissions=request.permissions),
         "import_url": import_address(account, group=group),
         "tab": "recipients",
     }
 
 
-def _shown(changes: list[Change]) -> list[Change]:
-    """Without deletions: those stand among the deleted lists."""
-    return [change for change in changes if change.kind != ChangeKind.DELETION]
+def _going_on(account: Account, *, group: Group | None = None) -> dict[str, list[ChangeLine]]:
+    found = going_on(account, group=group, failed_since=timezone.now() - FAILURES_TOLD)
+    return {
+        # Deletions stand among the deleted lists.
+        "running": lines_of(
+            (change for change in found.running if change.kind != ChangeKind.DELETION), account=account
+        ),
+        "unfinished": lines_of(found.unfinished, account=account),
+        "failed": lines_of(found.failed, account=account),
+    }
 
 
 def _page_url(path: str, chosen: dict[str, str], **place: str) -> str:
