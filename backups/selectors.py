@@ -59,8 +59,11 @@ class Point(NamedTuple):
     snapshot_id: int
     created_at: datetime
     recipients: int | None
-    is_damaged: bool
+    damaged_code: str
     pinned: bool
+
+
+POINT = ("pk", "created_at", "recipients", "damaged_code", "pinned")
 
 
 @dataclass(frozen=True)
@@ -225,14 +228,18 @@ def histories(account: Account, group_ids: Iterable[int], *, limit: int = 20) ->
     complete = Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)
     of_group = complete.filter(group_id=OuterRef("pk")).order_by("-pk")
     edges = Group.objects.filter(pk__in=list(group_ids)).values_list("pk", _edge_of(of_group, limit))
-    newest = complete.filter(_from(edges)).order_by("pk")
     found: dict[int, list[Point]] = {}
-    for group_id, pk, created_at, recipients, damaged_code, pinned in newest.values_list(
-        "group_id", "pk", "created_at", "recipients", "damaged_code", "pinned"
-    ):
-        point = Point(pk, created_at, recipients, bool(damaged_code), pinned)
-        found.setdefault(group_id, []).append(point)
+    newest = complete.filter(_from(edges)).order_by("pk")
+    for group_id, *facts in newest.values_list("group_id", *POINT):
+        found.setdefault(group_id, []).append(Point(*facts))
     return found
+
+
+def history(account: Account, group_id: int, *, limit: int) -> list[Point]:
+    """One list's newest complete backups, oldest first, for its chart."""
+    complete = Snapshot.objects.filter(account=account, group_id=group_id, state=SnapshotState.COMPLETE)
+    newest = complete.order_by("-pk").values_list(*POINT)[:limit]
+    return [Point(*facts) for facts in newest][::-1]
 
 
 def _edge_of(of_group: QuerySet[Snapshot], limit: int) -> Subquery:

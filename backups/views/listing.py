@@ -26,6 +26,7 @@ from backups.selectors import (
     groups_to_choose,
     groups_without_backup,
     histories,
+    history,
     overview,
     row_of,
     shelves,
@@ -145,7 +146,10 @@ def _all_lists(
     drawn = iter(shown(request, [row for entry in listed for row in entry.rows]))
     sections = [
         Section(
-            entry.group, [next(drawn) for _row in entry.rows], entry.total, size_chart(entry.group, lines)
+            entry.group,
+            [next(drawn) for _row in entry.rows],
+            entry.total,
+            size_chart(entry.group, lines.get(entry.group.pk, [])),
         )
         for entry in listed
     ]
@@ -164,8 +168,8 @@ def _one_list(
     """All backups of one list, page by page, below a large chart."""
     group = Group.objects.get(pk=filters.group_id or 0, account=account)
     rows, next_id = group_page(account, filters=filters, before_id=before_id)
-    lines = histories(account, [group.pk], limit=CHARTED)
+    points = history(account, group.pk, limit=CHARTED)
     total = visible(account, filters=filters).count()
-    section = Section(group, shown(request, rows), total, size_chart(group, lines))
+    section = Section(group, shown(request, rows), total, size_chart(group, points))
     sections = [section] if rows else []
     return {"sections": sections, "without": [], "next_id": next_id, "is_one_list": True, "chosen": group}

@@ -18,7 +18,7 @@ from backups.access import get_snapshot
 from backups.actions.compare import contents
 from backups.difference import Cells
 from backups.models import Snapshot
-from backups.selectors import histories, row_of
+from backups.selectors import history, row_of
 from backups.views.listing import CHARTED
 from backups.views.menu import Address, downloads, keeping
 from backups.views.shown import shown, size_chart
@@ -54,12 +54,12 @@ def show(request: AccountRequest, account: Account, snapshot_id: int) -> HttpRes
     if request.htmx:
         return render(request, "backups/_people.html", context)
     (drawn,) = shown(request, [row_of(snapshot)])
-    lines = histories(account, [snapshot.group_id], limit=CHARTED)
+    points = history(account, snapshot.group_id, limit=CHARTED)
     context |= {
         "shown": drawn,
         "snapshot": snapshot,
         "group": snapshot.group,
-        "chart": size_chart(snapshot.group, lines, here=snapshot),
+        "chart": size_chart(snapshot.group, points, here=snapshot),
         "downloads": downloads(Address(account, snapshot)),
         "keeping": keeping(snapshot, account=account, permissions=request.permissions),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -122,11 +122,9 @@ def shown(request: AccountRequest, rows: Iterable[Row]) -> list[Shown]:
     ]
 
 
-def size_chart(
-    group: Group, histories: Mapping[int, Sequence[Point]], *, here: Snapshot | None = None
-) -> Chart | None:
+def size_chart(group: Group, history: Sequence[Point], *, here: Snapshot | None = None) -> Chart | None:
     """The list's size over time with its backups as dots, up to now. `here` is the backup one looks at."""
-    backups = sorted(histories.get(group.pk, []), key=lambda point: point.created_at)
+    backups = sorted(history, key=lambda point: point.created_at)
     dots = [_dot(point, here) for point in backups]
     if not dots:
         return None
@@ -136,7 +134,7 @@ def size_chart(
 
 
 def _dot(point: Point, here: Snapshot | None) -> Dot:
-    mark = "damaged" if point.is_damaged else "pinned" if point.pinned else ""
+    mark = "damaged" if point.damaged_code else "pinned" if point.pinned else ""
     if here is not None and point.snapshot_id == here.pk:
         mark = "here"
     return Dot(point.created_at, point.recipients or 0, point.snapshot_id, mark)

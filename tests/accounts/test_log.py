@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -33,9 +35,9 @@ def test_old_and_new_values_read_as_words(account: Account, olivia: User, client
 def test_each_known_event_has_a_line(account: Account, olivia: User, client_of: ClientOf) -> None:
     for event in EVENTS:
         audit.record(event, account=account, actor=operator(), target="Newsletter", rows=1200)
-    text = client_of(olivia).get(LOG).text
+    text = unescape(client_of(olivia).get(LOG).text)
     for said in EVENTS.values():
-        assert str(said).replace("'", "&#x27;") in text
+        assert str(said) in text
 
 
 def test_paging_goes_through_all_entries_and_back(

@@ -182,9 +182,12 @@ def control(field: BoundField) -> SafeString:
 
 
 @register.simple_tag
-def long_select(choices: Iterable[tuple[object, object]], chosen: object, **attributes: str) -> SafeString:
-    """A choice among very many that belongs to no form class; `chosen` None is the first."""
-    return draw_select(choices, chosen=chosen, attributes={"class": "form-select", **attributes})
+def long_select(
+    choices: Iterable[tuple[object, object]], chosen: object, none_chosen: str, **attributes: str
+) -> SafeString:
+    """A choice among very many that belongs to no form class; the first, `none_chosen`, chooses none."""
+    pairs = [("", none_chosen), *choices]
+    return draw_select(pairs, chosen=chosen, attributes={"class": "form-select", **attributes})
 
 
 @register.filter

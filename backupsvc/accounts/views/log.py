@@ -6,7 +6,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from backupsvc.accounts.models import Account, AuditEntry
@@ -29,10 +28,9 @@ def log(request: AccountRequest, account: Account) -> HttpResponseBase:
         after_id=_id(request.GET.get("after")),
         limit=PAGE_SIZE,
     )
-    lists = logged_lists(account)
     context = {
         "lines": [line_of(entry) for entry in entries],
-        "lists": [("", _("The whole account")), *lists] if lists else [],
+        "lists": logged_lists(account),
         "group_id": group_id,
         **_pages(account, entries, group_id),
     }
