@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CHILD = Path(__file__).with_name("child.py")
 BIN = Path(sys.executable).parent
 STARTS_WITHIN_SECONDS = 60
+# The worker gives way when both want a core: somebody waits for a page, nobody for a row. No more than
+# this, since a page that writes to SQLite waits while the worker writes.
+NICE = ("nice", "-n", "5")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,13 @@ def programs(*, bind: str, web_workers: int, workers: int) -> list[Program]:
         Program(
             "worker",
             [
-                *(*celery, "worker", "--queues=snapshot,change,maintenance", f"--concurrency={workers}"),
+                *(
+                    *NICE,
+                    *celery,
+                    "worker",
+                    "--queues=snapshot,change,maintenance",
+                    f"--concurrency={workers}",
+                ),
                 *("--without-gossip", "--without-mingle", "--loglevel=INFO"),
             ],
             priority=2,

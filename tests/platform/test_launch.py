@@ -156,6 +156,11 @@ def test_the_configuration_survives_odd_paths(tmp_path: Path) -> None:
     assert {"program:web", "program:worker", "program:beat"} <= set(parsed.sections())
 
 
+def test_the_worker_alone_gives_way() -> None:
+    found = supervisor.programs(bind="127.0.0.1:8000", web_workers=1, workers=1)
+    assert [program.name for program in found if program.command[0] == "nice"] == ["worker"]
+
+
 def wait_until(condition: Callable[[], object], seconds: float, log: Callable[[], str]) -> None:
     give_up_at = time.monotonic() + seconds
     while not condition():
