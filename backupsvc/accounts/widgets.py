@@ -34,7 +34,11 @@ class LongSelect(forms.Select):
 def draw_select(choices: Iterable[Any], *, chosen: object, attributes: dict[str, Any]) -> SafeString:
     """A select box of (value, text) pairs."""
     wanted = "" if chosen is None else escape(str(chosen))
-    options = [(escape(str(value)), escape(str(text))) for value, text in choices]
+    options = [
+        # Mostly numbers, which have nothing to escape.
+        (str(value) if type(value) is int else escape(str(value)), escape(str(text)))
+        for value, text in choices
+    ]
     drawn = "".join(
         f'<option value="{value}" selected>{text}</option>'
         if value == wanted
