@@ -89,7 +89,11 @@ def test_twenty_lists_ask_no_more_queries_than_one(
     lists: Lists, news: Group, olivia: User, client_of: ClientOf, url: Address
 ) -> None:
     client = client_of(olivia)
+    with_nothing_going_on = queries(client, url("groups"))
+    lists.preview("email\nzoe@example.com\n", name="Begun")
     with_one = queries(client, url("groups"))
+    # What goes on is loaded only when there is something.
+    assert with_one == with_nothing_going_on + 1
     for number in range(19):
         create_group(lists.account, actor=lists.actor, name=f"List {number}")
         lists.preview("email\nzoe@example.com\n", name=f"Begun {number}")
