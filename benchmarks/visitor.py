@@ -24,9 +24,12 @@ Seconds = dict[str, float]
 
 
 class Visitor:
-    """Each method does one thing from its first request to its end and gives the seconds of its parts."""
+    """Each method does one thing from its first request to its end and gives the seconds of its parts.
 
-    def __init__(self, account: Account, user: User) -> None:
+    Without `keeps_connections` each request comes over one of its own, as from many people.
+    """
+
+    def __init__(self, account: Account, user: User, *, keeps_connections: bool = True) -> None:
         browser = Client()
         browser.force_login(user)
         token = "b" * 32
@@ -36,6 +39,7 @@ class Visitor:
             cookies={settings.SESSION_COOKIE_NAME: browser.session.session_key or "", "csrftoken": token},
             headers={"X-CSRFToken": token},
             timeout=600,
+            limits=httpx.Limits(max_keepalive_connections=None if keeps_connections else 0),
         )
 
     def import_file(self, path: Path, *, group: Group) -> Seconds:

@@ -58,6 +58,7 @@ DIALECT = Dialect(
     merged="jsonb_strip_nulls({old} || {new})",
     is_merged="{old} @> {new}",
     spelled="{value}",
+    is_cleared_and_merged="{old} = {new}",
     # Both lie in this order, so that they can be read side by side.
     is_same="recipients_recipient.group_id = %(group)s AND recipients_recipient.key = v.key",
 )
