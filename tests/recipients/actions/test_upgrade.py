@@ -1,0 +1,40 @@
+"""A change that was previewed before an upgrade is applied after it, whatever its rows were staged in."""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from backupsvc.jobs.runner import drain
+from recipients.bulk.engine import engine
+from tests.fixtures.lists import Lists, table
+
+LIST = "email,source\nanna@example.com,a\nbob@example.com,b\n"
+CHANGED = "email,source\nanna@example.com,c\nanna@example.com,d\ncarl@example.com,e\nno address,f\n"
+
+
+def upgrade() -> None:
+    """What migrating to the tables' present form does."""
+    migration = importlib.import_module("recipients.migrations.0007_staged_anew")
+    editor = SimpleNamespace(connection=connection, quote_name=connection.ops.quote_name)
+    migration.drop_tables(apps, editor)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_confirmed_before_an_upgrade_is_staged_anew_and_applied(lists: Lists) -> None:
+    group = lists.group(LIST)
+    change, job = lists.confirm(CHANGED, into=group)
+    upgrade()
+    assert engine().owners() == []
+    drain(job)
+    change.refresh_from_db()
+    assert (change.rows, change.added, change.updated, change.rejected, change.duplicates) == (4, 1, 1, 1, 1)
+    assert {key: row["source"] for key, row in table(group).items()} == {
+        "anna@example.com": "d",
+        "bob@example.com": "b",
+        "carl@example.com": "e",
+    }
