@@ -68,7 +68,11 @@ class SetBasedEngine(BulkEngine):
         judged = tables_of(change_id).judged
         if not self._has_table(judged):
             return None
-        return int(str(self.execute(f"SELECT count(*) FROM {judged}", [])[0][0]))
+        return self._count(judged)
+
+    def _count(self, rows: str) -> int:
+        """How many rows a table has, or a table with a condition."""
+        return int(str(self.execute(f"SELECT count(*) FROM {rows}", [])[0][0]))
 
     def remove_batch(self, group_id: int, *, most: int, after: str = "") -> tuple[int, str]:
         # By the keys of its first and last: what went before has left its mark in the index, and every
@@ -149,10 +153,8 @@ class SetBasedEngine(BulkEngine):
         self._insert(plan, winners=f"SELECT * FROM ({rows}) AS u ORDER BY key")
 
     def _are_all_new(self, plan: Plan) -> bool:
-        new = self.execute(
-            f"SELECT count(*) FROM {tables_of(plan.change_id).judged} WHERE is_new = 1 AND writes = 1", []
-        )
-        return bool(new[0][0]) and new[0][0] == self.addresses(plan.change_id)
+        new = self._count(f"{tables_of(plan.change_id).judged} WHERE is_new = 1 AND writes = 1")
+        return bool(new) and new == self.addresses(plan.change_id)
 
     def _insert_all(self, plan: Plan) -> None:
         """Add the last line of each address, by key."""

@@ -221,9 +221,6 @@ class PlainSql(ABC):
     def key(self, column: str) -> str: ...
 
     @abstractmethod
-    def domain(self, column: str) -> str: ...
-
-    @abstractmethod
     def digest(self, column: str, *, key: bytes | None) -> str:
         """HMAC-SHA256 of the address's key in hex; an empty text without a key."""
 

@@ -127,9 +127,6 @@ class PostgresPlainSql(PlainSql):
     def key(self, column: str) -> str:
         return f"lower({column})"
 
-    def domain(self, column: str) -> str:
-        return f"split_part(lower({column}), '@', 2)"
-
     def digest(self, column: str, *, key: bytes | None) -> str:
         if key is None:
             return "''"

@@ -254,9 +254,6 @@ class PostgresEngine(SetBasedEngine):
             return self._count(plain)
         return super().addresses(change_id)
 
-    def _count(self, table: str) -> int:
-        return int(str(self.execute(f"SELECT count(*) FROM {table}", [])[0][0]))
-
     def odd_rows(self, change_id: int, *, after: int, most: int) -> list[tuple[int, list[str]]]:
         rows = self.execute(
             f"SELECT line, cells FROM {tables_of(change_id).keyed} WHERE key IS NULL AND line > %s"
