@@ -40,9 +40,7 @@ def audit_entries(
     limit: int = 50,
 ) -> list[AuditEntry]:
     """A page of the log, newest first: what came before `before_id`, or the page right after `after_id`."""
-    entries = AuditEntry.objects.filter(account=account)
-    if group_id is not None:
-        entries = entries.filter(group_id=group_id)
+    entries = _entries(account, group_id=group_id)
     if after_id is not None:
         return list(entries.filter(pk__gt=after_id).order_by("pk")[:limit])[::-1]
     if before_id is not None:
@@ -58,14 +56,17 @@ def has_entries(
     after_id: int | None = None,
 ) -> bool:
     """Whether the log has entries older than `before_id`, or newer than `after_id`."""
-    entries = AuditEntry.objects.filter(account=account)
-    if group_id is not None:
-        entries = entries.filter(group_id=group_id)
+    entries = _entries(account, group_id=group_id)
     if before_id is not None:
         entries = entries.filter(pk__lt=before_id)
     if after_id is not None:
         entries = entries.filter(pk__gt=after_id)
     return entries.exists()
+
+
+def _entries(account: Account, *, group_id: int | None) -> QuerySet[AuditEntry]:
+    entries = AuditEntry.objects.filter(account=account)
+    return entries if group_id is None else entries.filter(group_id=group_id)
 
 
 def logged_lists(account: Account) -> list[tuple[int, str]]:
