@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
-from django.db import DataError, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 
-from recipients.bulk.base import Cell, KeptSafe, Plan, RawLines, Reading, Reject, Sink, Stage, Verdicts
+from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row
-from recipients.bulk.merge import UPDATED, SetBasedEngine
-from recipients.bulk.plain import FIGURES, LONGEST_KNOWN, ROWS, SAMPLED, literal
-from recipients.bulk.plain_postgres import TYPES, PostgresPlainSql
+from recipients.bulk.merge import UPDATED
+from recipients.bulk.plain import ROWS
+from recipients.bulk.postgres_raw import BLOCK_BYTES, RawEngine
 from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
 from recipients.bulk.verdict import Dialect
 from recipients.models import compact_json
 
 log = logging.getLogger(__name__)
 
-BLOCK_BYTES = 256 * 1024
-
 STAGED = ", ".join(("change_id", *Stage._fields))
 REJECTED = '"change_id", "line", "column", "code", "params", "cells"'
-# The planner takes the staging table for tiny and would look up each row by itself (measured 3x slower).
-# Compiling these long statements took longer than they save.
-PLANNER = (
-    "SET LOCAL enable_nestloop = off",
-    "SET LOCAL work_mem = '64MB'",
-    "SET LOCAL jit = off",
-)
 # One recipient in so many changes: fewer are looked up one by one.
 FEW = 10
 # A person's click must not wait for a worker that is loading a table; the sweep drops it later.
@@ -64,19 +55,9 @@ DIALECT = Dialect(
 )
 
 
-class PostgresEngine(SetBasedEngine):
+class PostgresEngine(RawEngine):
     dialect = DIALECT
     create_staging = "CREATE UNLOGGED TABLE"
-    reads_raw = True
-    sql = PostgresPlainSql()
-
-    def execute(
-        self, statement: str, parameters: Iterable[object] | Mapping[str, object]
-    ) -> list[tuple[object, ...]]:
-        given: Any = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        with connection.cursor() as cursor:
-            cursor.execute(statement, given or None)
-            return list(cursor.fetchall()) if cursor.description else []
 
     def preview(self, plan: Plan, *, most_kept_safe: int) -> tuple[Verdicts, list[KeptSafe]]:
         # The planner's settings last as long as a transaction.
@@ -151,119 +132,11 @@ class PostgresEngine(SetBasedEngine):
         with self._without(*ways):
             yield
 
-    @contextmanager
-    def _without(self, *ways: str) -> Iterator[None]:
-        for way in ways:
-            self.execute(f"SET LOCAL enable_{way} = off", [])
-        yield
-        for way in ways:
-            self.execute(f"SET LOCAL enable_{way} = on", [])
-
-    def _set_planner(self) -> None:
-        for setting in PLANNER:
-            self.execute(setting, [])
-
-    # Raw tables
-
-    def open_raw(self, change_id: int, *, columns: int) -> None:
-        cells = ", ".join(f'c{index} text COLLATE "C"' for index in range(columns))
-        self.execute(
-            f"CREATE UNLOGGED TABLE {tables_of(change_id).raw}"
-            f" (line bigint GENERATED ALWAYS AS IDENTITY, {cells}) WITH (autovacuum_enabled = off)",
-            [],
-        )
-
-    def load_raw(self, change_id: int, *, lines: RawLines) -> bool:
-        raw = tables_of(change_id).raw
-        columns = ", ".join(f"c{index}" for index in range(lines.columns))
-        # Without quotes there has to be one nevertheless: a character that these lines do not hold.
-        options = (
-            f"FORMAT csv, ENCODING 'UTF8', DELIMITER {literal(lines.delimiter)},"
-            f" QUOTE {literal(lines.quote or chr(1))}, FORCE_NULL ({columns})"
-        )
-        try:
-            with transaction.atomic():
-                # The number of each row is then its line in the file.
-                self.execute(f"ALTER TABLE {raw} ALTER COLUMN line RESTART WITH {int(lines.first)}", [])
-                count = self._copy_in(
-                    f"COPY {raw} ({columns}) FROM STDIN WITH ({options})", io.BytesIO(lines.data)
-                )
-                if count != lines.count:
-                    raise DataError(f"{count} rows in {lines.count} lines")
-        except DataError:
-            return False
-        return True
-
-    def unasked(self, change_id: int, *, cell: Cell, reading: Reading, most: int) -> list[str]:
-        column, raw = cell.column, tables_of(change_id).raw
-        unasked = self.sql.unasked(cell, reading=reading)
-        if cell.kind in FIGURES:
-            sampled = self.execute(
-                f"SELECT count(*), count(*) FILTER (WHERE {unasked}) FROM"
-                f" (SELECT {column} FROM {raw} WHERE {column} IS NOT NULL LIMIT {SAMPLED}) AS s",
-                [],
-            )
-            filled, odd = (int(str(number)) for number in sampled[0])
-            # A few that are written otherwise are checked with their rows: cheaper than another look at all.
-            if odd * 10 <= filled:
-                return []
-        rows = self.execute(
-            f"SELECT DISTINCT {column} FROM {raw}"
-            f" WHERE {unasked} AND length({column}) <= {LONGEST_KNOWN} LIMIT {most + 1}",
-            [],
-        )
-        return [str(row[0]) for row in rows] if len(rows) <= most else []
-
-    def part(self, change_id: int, *, reading: Reading, columns: int) -> int:
-        raw, keyed, *_ = tables_of(change_id)
-        self._set_planner()
-        loaded = self._count(raw)
-        # One pass over all rows for the tests, the values, and the order that all else reads them in.
-        self.execute(
-            f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off)"
-            f" AS {self.sql.keyed(reading, table=raw, columns=columns)}",
-            [],
-        )
-        self.execute(f"DROP TABLE {raw}", [])
-        self.execute(f"CREATE INDEX ON {keyed} (line) WHERE key IS NULL", [])
-        self._show(change_id, says_status="says_status", digest_key=reading.digest_key)
-        return loaded - self._count(keyed)
-
-    def _show(self, change_id: int, *, says_status: str, digest_key: bytes | None) -> None:
-        """Make the view of the rows with a key as staged rows."""
-        _raw, keyed, plain, _judged = tables_of(change_id)
-        told = {
-            **{name: name for name in ROWS},
-            "domain": "split_part(key, '@', -1)::varchar(255)",
-            "digest": f"({self.sql.digest('key', key=digest_key)})::{TYPES['digest']}",
-            "says_status": says_status,
-        }
-        columns = ", ".join(f"{told[name]} AS {name}" for name in ROWS)
-        self.execute(f"CREATE VIEW {plain} AS SELECT {columns} FROM {keyed} WHERE key IS NOT NULL", [])
-
-    def _index_keys(self, change_id: int) -> None:
-        """Make rows that are to be read beside others findable in the order in which they lie."""
-        keyed = tables_of(change_id).keyed
-        if self._has_table(keyed):
-            index = f"CREATE INDEX IF NOT EXISTS {keyed}_in_order ON {keyed}"
-            self.execute(f"{index} (key, line DESC) WHERE key IS NOT NULL", [])
-
     def addresses(self, change_id: int) -> int:
         plain = tables_of(change_id).plain
         if self._has_table(plain) and not self._has_checked(change_id):
             return self._count(plain)
         return super().addresses(change_id)
-
-    def odd_rows(self, change_id: int, *, after: int, most: int) -> list[tuple[int, list[str]]]:
-        rows = self.execute(
-            f"SELECT line, cells FROM {tables_of(change_id).keyed} WHERE key IS NULL AND line > %s"
-            " ORDER BY line LIMIT %s",
-            [after, most],
-        )
-        return [
-            (int(str(line)), ["" if cell is None else str(cell) for cell in cast("list[object]", cells)])
-            for line, cells in rows
-        ]
 
     def owners(self) -> list[int]:
         rows = self.execute(
@@ -271,9 +144,6 @@ class PostgresEngine(SetBasedEngine):
             [PREFIX],
         )
         return sorted({owner for row in rows if (owner := change_of(str(row[0]))) is not None})
-
-    def _has_table(self, name: str) -> bool:
-        return bool(self.execute("SELECT to_regclass(%s) IS NOT NULL", [name])[0][0])
 
     def _drop_tables(self, tables: Tables) -> None:
         if not any(map(self._has_table, tables)):
@@ -347,12 +217,6 @@ class PostgresEngine(SetBasedEngine):
         with transaction.atomic():
             self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", [])
             yield
-
-    def _copy_in(self, statement: str, stream: BinaryIO) -> int:
-        """How many rows came in."""
-        with connection.cursor() as cursor, connection.wrap_database_errors:
-            cursor.copy_expert(statement, stream, BLOCK_BYTES)
-            return int(cursor.rowcount)
 
 
 def _texts(values: Iterable[object]) -> list[str | None]:
