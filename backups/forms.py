@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backups.models import Cause, Snapshot
@@ -93,13 +93,13 @@ class RestoreForm(forms.Form):
         """The target needs its name or its list."""
         wish = super().clean() or self.cleaned_data
         if wish.get("target") == self.OTHER and "into" not in self.errors and wish.get("into") is None:
-            self.add_error("into", _now("Choose the list."))
+            self.add_error("into", gettext("Choose the list."))
         if (
             wish.get("target") == self.NEW
             and "new_name" not in self.errors
             and not wish.get("new_name", "").strip()
         ):
-            self.add_error("new_name", _now("Give the new list a name."))
+            self.add_error("new_name", gettext("Give the new list a name."))
         return wish
 
     def wish(self) -> dict[str, Any]:
@@ -117,12 +117,12 @@ class RestoreForm(forms.Form):
 def name_for_copy(snapshot: Snapshot) -> str:
     """A name for a new list made of the backup: "Newsletter (backup of 2026-11-23)"."""
     day = timezone.localtime(snapshot.created_at).date().isoformat()
-    ending = " " + _now("(backup of %(day)s)") % {"day": day}
+    ending = " " + gettext("(backup of %(day)s)") % {"day": day}
     return snapshot.group_name[: NAME_LENGTH - len(ending)] + ending
 
 
 def _listed_name(name: str, *, is_live: bool) -> str:
-    return name if is_live else _now("%(name)s (deleted)") % {"name": name}
+    return name if is_live else gettext("%(name)s (deleted)") % {"name": name}
 
 
 def _start_of(day: date | None, *, days_later: int = 0) -> datetime | None:

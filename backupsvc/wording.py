@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backupsvc.errors import Refusal
@@ -509,7 +509,8 @@ def say_code(code: str, params: Mapping[str, object] | None = None) -> str:
     except KeyError as missing:
         if settings.STRICT_WORDING:
             raise UnknownCode(f"{code}: {missing}") from missing
-        return _now("That is not possible (%(code)s). Please tell your operator this code.") % {"code": code}
+        sentence = gettext("That is not possible (%(code)s). Please tell your operator this code.")
+        return sentence % {"code": code}
 
 
 def _readable(name: str, value: object) -> object:

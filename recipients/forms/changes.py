@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 REASON_LENGTH = 500
@@ -50,7 +50,7 @@ class ConfirmForm(forms.Form):
         """A reactivation has a reason."""
         wish = super().clean() or self.cleaned_data
         if wish.get("reactivate") and not wish.get("reason", "").strip() and "reason" not in self.errors:
-            self.add_error("reason", _now("Say why these people may become active again."))
+            self.add_error("reason", gettext("Say why these people may become active again."))
         return wish
 
     def wish(self) -> dict[str, Any]:

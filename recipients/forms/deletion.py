@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from recipients.models import Group
@@ -43,12 +43,12 @@ class DeletionForm(forms.Form):
         """A big list's name is typed exactly, and so is any list's when its backup is left out."""
         wish = super().clean() or self.cleaned_data
         if wish.get("backup") == self.WITHOUT and not self.may_skip:
-            self.add_error("backup", _now("This deletion always makes a backup first."))
+            self.add_error("backup", gettext("This deletion always makes a backup first."))
         if self._needs_name(wish) and not self.has_error("typed_name"):
             typed = wish.get("typed_name", "").strip()
             if typed != self.group.name:
                 self.add_error(
-                    "typed_name", _now("Type the name exactly: %(name)s") % {"name": self.group.name}
+                    "typed_name", gettext("Type the name exactly: %(name)s") % {"name": self.group.name}
                 )
         return wish
 

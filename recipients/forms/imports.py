@@ -15,7 +15,7 @@ from django.forms import BoundField
 from django.template.defaultfilters import filesizeformat
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backupsvc.accounts.models import Account
@@ -83,17 +83,17 @@ class UploadForm(forms.Form):
         wish = super().clean() or self.cleaned_data
         file, text = wish.get("file"), (wish.get("text") or "").strip()
         if file and text:
-            self.add_error("file", _now("Choose a file or paste addresses, not both."))
+            self.add_error("file", gettext("Choose a file or paste addresses, not both."))
         elif file is None and not text and "file" not in self.errors:
-            self.add_error("file", _now("Choose a file, or paste addresses below."))
+            self.add_error("file", gettext("Choose a file, or paste addresses below."))
         if wish.get("target") == self.EXISTING and "group" not in self.errors and wish.get("group") is None:
-            self.add_error("group", _now("Choose the list."))
+            self.add_error("group", gettext("Choose the list."))
         return wish
 
     def refuse_size(self) -> None:
         """The upload was cut off at the limit."""
         limit = filesizeformat(settings.UPLOAD_LIMIT_BYTES)
-        self.refuse(_now("The file is larger than %(limit)s. Split it into parts.") % {"limit": limit})
+        self.refuse(gettext("The file is larger than %(limit)s. Split it into parts.") % {"limit": limit})
 
     def refuse(self, reason: str) -> None:
         """The upload did not arrive: nothing else is worth saying."""
@@ -116,7 +116,7 @@ class UploadForm(forms.Form):
     def _name_of_file(self, upload: UploadedFile[Any] | None) -> str:
         """A name for the new list; shown in the form, in case it is taken."""
         stem = PurePath(upload.name or "").stem if upload else ""
-        name = " ".join(stem.replace("_", " ").split())[:NAME_LENGTH] or _now("New list")
+        name = " ".join(stem.replace("_", " ").split())[:NAME_LENGTH] or gettext("New list")
         self.data = dict(self.data.items()) | {"name": name}
         return name
 
@@ -286,8 +286,9 @@ def _shown(meaning: str) -> str:
     except ValueError:
         whole, _point, fraction = meaning.partition(".")
         if fraction:
-            return _now("%(whole)s with the fraction %(fraction)s") % {"whole": whole, "fraction": fraction}
-        return _now("%(whole)s without a fraction") % {"whole": whole}
+            parts = {"whole": whole, "fraction": fraction}
+            return gettext("%(whole)s with the fraction %(fraction)s") % parts
+        return gettext("%(whole)s without a fraction") % {"whole": whole}
 
 
 class ModeForm(forms.Form):
@@ -331,7 +332,7 @@ class ModeForm(forms.Form):
         """Whether new recipients may get mail is a person's decision: there is no default."""
         wish = super().clean() or self.cleaned_data
         if self.asks_status and wish.get("mode") in ADDING and not wish.get("new_status"):
-            self.add_error("new_status", _now("Choose what new recipients become."))
+            self.add_error("new_status", gettext("Choose what new recipients become."))
         return wish
 
     def orders(self) -> dict[str, str]:

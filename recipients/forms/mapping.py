@@ -10,7 +10,7 @@ from django import forms
 from django.forms import BoundField
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backupsvc.errors import Refusal
@@ -94,7 +94,7 @@ class MappingForm(forms.Form):
         target = self.mapping.columns[index] if index < len(self.mapping.columns) else ""
         new = {maps.ATTRIBUTE + spec.name: spec for spec in self.mapping.new}
         fresh = new.get(target)
-        label = _now("What the column “%(name)s” becomes") % {"name": header}
+        label = gettext("What the column “%(name)s” becomes") % {"name": header}
         self.fields[f"column-{index}"] = forms.ChoiceField(
             choices=choices, required=False, initial=NEW if fresh else target, label=label
         )
@@ -140,7 +140,7 @@ class MappingForm(forms.Form):
         """The fixed value has to fit its field, and says so here rather than after all rows were read."""
         wish = super().clean() or self.cleaned_data
         if wish.get("fixed_value", "").strip() and not wish.get("fixed_target"):
-            self.add_error("fixed_target", _now("Choose the field that gets this value."))
+            self.add_error("fixed_target", gettext("Choose the field that gets this value."))
         if wish.get("fixed_target") and not self.errors:
             try:
                 self._try_fixed()

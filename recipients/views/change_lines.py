@@ -8,9 +8,8 @@ from datetime import datetime
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from backupsvc.accounts.addresses import address
 from backupsvc.accounts.models import Account
@@ -105,7 +104,7 @@ class ChangeLine:
             return ""
         counts = [(text, getattr(self.change, field)) for field, text in COUNTED if self._is_told(field)]
         found = [str(text) % {"count": number(count)} for text, count in counts if count]
-        return ", ".join(found) or _now("nothing to change")
+        return ", ".join(found) or gettext("nothing to change")
 
     def _is_told(self, field: str) -> bool:
         # Who was deleted or unsubscribed counts as updated too: said once.
@@ -137,7 +136,7 @@ def title_of(change: Change) -> str:
         run = change.import_run
     except ObjectDoesNotExist:
         return str(ChangeKind(change.kind).label)
-    return _now("Import of %(file)s") % {"file": run.file_name}
+    return gettext("Import of %(file)s") % {"file": run.file_name}
 
 
 def undoables(account: Account) -> list[Undoable]:

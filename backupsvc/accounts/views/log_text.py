@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 
 from backupsvc.accounts.actor import Origin
 from backupsvc.accounts.models import AuditEntry
@@ -81,7 +81,7 @@ def label_of(key: str) -> str:
 def readable(key: str, value: Any) -> str:
     """A value in words."""
     if isinstance(value, bool):
-        return _now("on") if value else _now("off")
+        return gettext("on") if value else gettext("off")
     if isinstance(value, int | float):
         return number(value)
     if isinstance(value, list):
@@ -89,7 +89,7 @@ def readable(key: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{label_of(name)}: {readable(name, part)}" for name, part in value.items())
     if value is None or value == "":
-        return _now("empty")
+        return gettext("empty")
     return str(VALUES.get(key, {}).get(value, value))
 
 
