@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.db import transaction
 
@@ -18,7 +18,7 @@ from backupsvc.errors import Refusal
 from backupsvc.jobs.runner import Claim
 from recipients.actions.doubts import Mended
 from recipients.addresses import ROLES
-from recipients.bulk.base import Cell, Kind, RawLines, Reading, Reject, Stage
+from recipients.bulk.base import AT_ONCE, Cell, Kind, Load, RawLines, Reading, Reject, Stage
 from recipients.bulk.engine import engine
 from recipients.bulk.plain import FIGURES, MOST_KNOWN, WORDS
 from recipients.imports import mapping as maps
@@ -33,6 +33,7 @@ from recipients.models import Change
 BATCH_ROWS = 5_000
 # The same for rows that are read as columns: larger pieces do not stay in a processor's cache.
 PIECE_BYTES = 1 << 19
+Piece = TypeVar("Piece")
 TIMES = ("registered", "activated", "deactivated")
 
 
@@ -116,11 +117,10 @@ class Loading:
         with transaction.atomic():
             self.claim.guard()
             engine().open_raw(change_id, columns=self.dialect.columns)
-        for piece in ahead(cut(self.path, dialect=self.dialect)):
-            if isinstance(piece, Chunk) and piece.is_sound and self._is_loaded(piece):
-                self._count(read=piece.lines)
-            else:
-                self._stage(piece.rows(names=self.names))
+        with engine().loading(change_id) as load:
+            pieces = cut(self.path, dialect=self.dialect)
+            for some in ahead(iter(lambda: list(islice(pieces, AT_ONCE)), [])):
+                self._load_pieces(some, load=load)
         with transaction.atomic():
             self.claim.guard()
             self.repeated = engine().part(
@@ -128,8 +128,21 @@ class Loading:
             )
         self._stage_odd()
 
-    def _is_loaded(self, chunk: Chunk) -> bool:
-        lines = RawLines(
+    def _load_pieces(self, pieces: Sequence[Chunk | Rest], *, load: Load) -> None:
+        """Load what is sound, and read the rest with care."""
+        sound = [piece for piece in pieces if isinstance(piece, Chunk) and piece.is_sound]
+        with transaction.atomic():
+            # Held until all of them are loaded: nobody else can begin with this file meanwhile.
+            self.claim.guard()
+            told = iter(load([self._lines(piece) for piece in sound]))
+        for piece in pieces:
+            if isinstance(piece, Chunk) and piece.is_sound and next(told):
+                self._count(read=piece.lines)
+            else:
+                self._stage(piece.rows(names=self.names))
+
+    def _lines(self, chunk: Chunk) -> RawLines:
+        return RawLines(
             data=chunk.utf8,
             first=chunk.first_line,
             count=chunk.lines,
@@ -137,9 +150,6 @@ class Loading:
             delimiter=self.dialect.delimiter,
             quote=self.dialect.quote,
         )
-        with transaction.atomic():
-            self.claim.guard()
-            return engine().load_raw(self.change.pk, lines=lines)
 
     def _stage_odd(self) -> None:
         after = 0
@@ -199,7 +209,7 @@ class Loading:
         return replace(reading, cells=cells)
 
 
-def ahead(pieces: Iterator[Chunk | Rest]) -> Iterator[Chunk | Rest]:
+def ahead(pieces: Iterator[Piece]) -> Iterator[Piece]:
     """The same pieces, each cut while the one before is loaded."""
     with ThreadPoolExecutor(max_workers=1) as cutter:
         coming = cutter.submit(next, pieces, None)

@@ -84,6 +84,9 @@ def finish_staging(
     change = Change.objects.get(pk=claim.job.subject_id)
     state, staged = seen(change), engine().staged(change.pk)
     with transaction.atomic():
+        claim.guard()
+        engine().make_ready(plan_of(change))
+    with transaction.atomic():
         # Under the fence: a worker that lost its job must not judge anew what another has judged.
         claim.guard()
         verdicts, safe = engine().preview(plan_of(change), most_kept_safe=LISTED_ROWS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -92,6 +92,11 @@ class RawLines:
     columns: int
     delimiter: str
     quote: str
+
+
+# So many pieces can be loaded at once.
+AT_ONCE = 2
+Load = Callable[[Sequence[RawLines]], list[bool]]
 
 
 class Reject(NamedTuple):
@@ -185,8 +190,12 @@ class BulkEngine(ABC):
         """Make the change's raw table, for cells of so many columns."""
         raise NotImplementedError
 
-    def load_raw(self, change_id: int, *, lines: RawLines) -> bool:
-        """Load whole lines; False, and nothing loaded, when they are not one row of that width each."""
+    def loading(self, change_id: int) -> AbstractContextManager[Load]:
+        """The way whole lines come into the change's raw table, up to AT_ONCE pieces at a time.
+
+        Of each piece it tells whether it was loaded: False, and nothing loaded of it, when its lines are not
+        one row of that width each.
+        """
         raise NotImplementedError
 
     def unasked(self, change_id: int, *, cell: Cell, reading: Reading, most: int) -> list[str]:
@@ -210,6 +219,10 @@ class BulkEngine(ABC):
 
         With `digest_key` each address gets its hash, for accounts that know erased people.
         """
+
+    @abstractmethod
+    def make_ready(self, plan: Plan) -> None:
+        """Make staged rows ready for `preview`, which is faster when this was committed before it."""
 
     @abstractmethod
     def preview(self, plan: Plan, *, most_kept_safe: int) -> tuple[Verdicts, list[KeptSafe]]:

@@ -38,7 +38,7 @@ class SetBasedEngine(BulkEngine):
     def preview(self, plan: Plan, *, most_kept_safe: int) -> tuple[Verdicts, list[KeptSafe]]:
         if self._is_first(plan):
             return self._first_verdicts(plan), []
-        self._judge(plan)
+        self._judge(plan, is_alone=False)
         judged = tables_of(plan.change_id).judged
         safe = self.execute(
             f"SELECT line, email, why FROM {judged} WHERE verdict = 'safe' ORDER BY line LIMIT %s",
@@ -110,13 +110,22 @@ class SetBasedEngine(BulkEngine):
             {"group": group_id, "cleared": self.cleared_parameter({name: None})},
         )
 
-    def _judge(self, plan: Plan) -> None:
-        """Put what becomes of each address into the change's table of judged rows; nothing, if it stays."""
+    def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
+        """Put what becomes of each address into the change's table of judged rows; nothing, if it stays.
+
+        `is_alone`: what was changed before, in the same transaction, counts, and nobody else can see it.
+        """
         judged = tables_of(plan.change_id).judged
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
-        select = self._classified(plan, winners=self._winners(plan))
+        self._judge_into(judged, plan)
+
+    def _judge_into(self, table: str, plan: Plan) -> None:
+        """Make the table of what becomes of each address."""
+        self._make_judged(table, plan, select=self._classified(plan, winners=self._winners(plan)))
+
+    def _make_judged(self, table: str, plan: Plan, *, select: str) -> None:
         self.execute(
-            f"{self.create_staging} {judged} AS SELECT {JUDGED},"
+            f"{self.create_staging} {table} AS SELECT {JUDGED},"
             f" CASE WHEN verdict = 'safe' THEN email END AS email FROM ({select}) AS c"
             " WHERE verdict <> 'unchanged'",
             self._parameters(plan),

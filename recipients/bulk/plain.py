@@ -50,6 +50,17 @@ class PlainSql(ABC):
     # An ordinary address: ASCII alone, and nothing that could be meant otherwise.
     longest_email = 64
 
+    def below(self, key: str, *, reading: Reading) -> str:
+        """The condition that a row of the raw table has a smaller key; never true of a row without a cell."""
+        return f"{self.key(_email(reading))} < {literal(key)}"
+
+    def middle_key(self, reading: Reading, *, table: str) -> str:
+        """The SELECT of a key that about half of a raw table's rows are below, by some of its pages."""
+        return (
+            f"SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY {self.key(_email(reading))})"
+            f" FROM {table} TABLESAMPLE SYSTEM (1)"
+        )
+
     def key_if_plain(self, reading: Reading) -> str:
         """The key of a row of the raw table; NULL when the row is odd."""
         is_plain = " AND ".join(self.plain(cell, reading=reading) for cell in reading.cells)
@@ -96,11 +107,12 @@ class PlainSql(ABC):
             return own
         return f"CASE WHEN {self.is_known(cell)} THEN {self.known(cell)} ELSE {own} END"
 
-    def keyed(self, reading: Reading, *, table: str, columns: int) -> str:
+    def keyed(self, reading: Reading, *, table: str, columns: int, where: str = "") -> str:
         """The SELECT of a raw table's rows by key, of each key the last line alone; odd rows come last.
 
         Columns: those of an archive's row, `says_status`, `line`, and the `cells` of an odd row, which has
-        nothing else. Every value is computed here, once, on as many cores as the database takes.
+        nothing else. Every value is computed here, once, on as many cores as the database takes. `where` is
+        a condition that leaves rows out, whole addresses at a time.
         """
         given = self._given(reading)
         values = {name: self.typed(name, given[name]) for name in (*COLUMNS[1:], "says_status")}
@@ -110,6 +122,7 @@ class PlainSql(ABC):
         # Without something volatile the test would be made anew for each value. `OFFSET 0` would hold it
         # together as well, but keep the work on one core.
         tested = f"SELECT {self.key_if_plain(reading)} AS key, *, clock_timestamp() FROM {table}"
+        tested += f" WHERE {where}" if where else ""
         return (
             f"SELECT DISTINCT ON (key, odd) key, {plain}, line,"
             f" CASE WHEN key IS NULL THEN ARRAY[{cells}] END AS cells"

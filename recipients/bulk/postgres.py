@@ -15,9 +15,10 @@ from django.db import OperationalError, connection, transaction
 from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row
 from recipients.bulk.merge import UPDATED
-from recipients.bulk.plain import ROWS
-from recipients.bulk.postgres_raw import BLOCK_BYTES, RawEngine
-from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
+from recipients.bulk.plain import ROWS, literal
+from recipients.bulk.postgres_raw import BLOCK_BYTES, RawEngine, in_order
+from recipients.bulk.second import Second
+from recipients.bulk.staging import PREFIX, Tables, change_of, half_of, tables_of
 from recipients.bulk.verdict import Dialect
 from recipients.models import compact_json
 
@@ -30,12 +31,14 @@ FEW = 10
 # A person's click must not wait for a worker that is loading a table; the sweep drops it later.
 LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
 
+# The rows of a list, of all keys or of some, in their order.
+LISTED = "(SELECT * FROM {table} WHERE group_id = {group} {keys} ORDER BY key OFFSET 0)"
 DIALECT = Dialect(
     differs="IS DISTINCT FROM",
     winners="SELECT DISTINCT ON (key) * FROM ({staged}) AS s ORDER BY key, line DESC",
     by_key="ORDER BY key, line DESC",
     fence="OFFSET 0",
-    listed="(SELECT * FROM {table} WHERE group_id = {group} ORDER BY key OFFSET 0)",
+    listed=LISTED.replace("{keys}", ""),
     nulls={
         **dict.fromkeys(("registered", "activated", "deactivated", "bounced"), "NULL::timestamptz"),
         **dict.fromkeys(("source", "signup_ip", "email"), "NULL::text"),
@@ -76,10 +79,46 @@ class PostgresEngine(RawEngine):
         self._index_keys(plan.change_id)
         return super()._winners(plan)
 
-    def _judge(self, plan: Plan) -> None:
+    def make_ready(self, plan: Plan) -> None:
+        if not self._is_first(plan):
+            self._index_keys(plan.change_id)
+
+    def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
+        judged, keyed = tables_of(plan.change_id).judged, tables_of(plan.change_id).keyed
+        with Second(needed=in_order(keyed)) as second:
+            middle = "" if is_alone else self._middle_of(keyed)
+            if not (middle and second.is_there):
+                self._drop(judged)
+                super()._judge(plan)
+                return
+            # Each drops its own: one must not wait for what the other has not committed.
+            second.start(self._drop, half_of(judged)).result()
+            self._drop(judged)
+            upper = second.start(self._judge_half, half_of(judged), plan, f"key >= {literal(middle)}")
+            self._judge_half(judged, plan, f"key < {literal(middle)}")
+            upper.result()
+            self._join(judged)
+
+    def _middle_of(self, keyed: str) -> str:
+        select = "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY key)"
+        return self._middle(f"{select} FROM {keyed} TABLESAMPLE SYSTEM (1)", rows=self._count(keyed))
+
+    def _judge_half(self, table: str, plan: Plan, among: str) -> None:
+        """Judge those addresses alone whose keys are among these."""
+        with transaction.atomic():
+            self._set_planner()
+            select = self._classified(
+                plan,
+                winners=f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {among}",
+                dialect=replace(self.dialect, listed=LISTED.replace("{keys}", f"AND {among}")),
+            )
+            with self._side_by_side(plan):
+                self._make_judged(table, plan, select=select)
+
+    def _judge_into(self, table: str, plan: Plan) -> None:
         self._index_keys(plan.change_id)
         with self._side_by_side(plan):
-            super()._judge(plan)
+            super()._judge_into(table, plan)
 
     def _first_verdicts(self, plan: Plan) -> Verdicts:
         with self._side_by_side(plan):
@@ -146,13 +185,13 @@ class PostgresEngine(RawEngine):
         return sorted({owner for row in rows if (owner := change_of(str(row[0]))) is not None})
 
     def _drop_tables(self, tables: Tables) -> None:
-        if not any(map(self._has_table, tables)):
+        if not any(map(self._has_table, (*tables, *map(half_of, tables)))):
             return
         try:
             with transaction.atomic():
                 self.execute(LOCK_WAIT, [])
                 self.execute(f"DROP VIEW IF EXISTS {tables.plain}", [])
-                self.execute(f"DROP TABLE IF EXISTS {tables.raw}, {tables.keyed}, {tables.judged}", [])
+                self._drop(tables.raw, tables.keyed, tables.judged)
                 self.execute("SET LOCAL lock_timeout = 0", [])
         except OperationalError as problem:
             log.info("%s is in use: %s", tables.keyed, problem)

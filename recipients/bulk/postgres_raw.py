@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from django.db import DataError, connection, transaction
 
-from recipients.bulk.base import Cell, RawLines, Reading
+from recipients.bulk.base import AT_ONCE, Cell, Load, RawLines, Reading
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import FIGURES, LONGEST_KNOWN, ROWS, SAMPLED, literal
 from recipients.bulk.plain_postgres import TYPES, PostgresPlainSql
-from recipients.bulk.staging import tables_of
+from recipients.bulk.second import Second
+from recipients.bulk.staging import half_of, tables_of
 
 BLOCK_BYTES = 256 * 1024
 
@@ -24,6 +25,13 @@ PLANNER = (
     "SET LOCAL work_mem = '64MB'",
     "SET LOCAL jit = off",
 )
+# Fewer rows are put into order and judged before a second connection is open.
+HALVED_FROM = 20_000
+
+
+def in_order(table: str) -> str:
+    """The name of the index by key."""
+    return f"{table}_in_order"
 
 
 class RawEngine(SetBasedEngine):
@@ -41,15 +49,29 @@ class RawEngine(SetBasedEngine):
             return list(cursor.fetchall()) if cursor.description else []
 
     def open_raw(self, change_id: int, *, columns: int) -> None:
-        cells = ", ".join(f'c{index} text COLLATE "C"' for index in range(columns))
-        self.execute(
-            f"CREATE UNLOGGED TABLE {tables_of(change_id).raw}"
-            f" (line bigint GENERATED ALWAYS AS IDENTITY, {cells}) WITH (autovacuum_enabled = off)",
-            [],
-        )
-
-    def load_raw(self, change_id: int, *, lines: RawLines) -> bool:
         raw = tables_of(change_id).raw
+        line = "line bigint GENERATED ALWAYS AS IDENTITY"
+        cells = ", ".join(f'c{index} text COLLATE "C"' for index in range(columns))
+        quiet = "WITH (autovacuum_enabled = off)"
+        self.execute(f"CREATE UNLOGGED TABLE {raw} ({line}, {cells}) {quiet}", [])
+        # Each numbers its rows by itself: two connections must not wait for each other.
+        self.execute(f"CREATE UNLOGGED TABLE {half_of(raw)} ({line}) INHERITS ({raw}) {quiet}", [])
+
+    @contextmanager
+    def loading(self, change_id: int) -> Iterator[Load]:
+        raw = tables_of(change_id).raw
+        with Second(needed=raw) as second:
+
+            def load(pieces: Sequence[RawLines]) -> list[bool]:
+                if len(pieces) < AT_ONCE or not second.is_there:
+                    return [self._load(raw, lines) for lines in pieces]
+                first, other = pieces
+                its_end = second.start(self._load, half_of(raw), other)
+                return [self._load(raw, first), its_end.result()]
+
+            yield load
+
+    def _load(self, raw: str, lines: RawLines) -> bool:
         columns = ", ".join(f"c{index}" for index in range(lines.columns))
         # Without quotes there has to be one nevertheless: a character that these lines do not hold.
         options = (
@@ -60,8 +82,11 @@ class RawEngine(SetBasedEngine):
             with transaction.atomic():
                 # The number of each row is then its line in the file.
                 self.execute(f"ALTER TABLE {raw} ALTER COLUMN line RESTART WITH {int(lines.first)}", [])
+                # All at once: Python's lock would be waited for at every further block.
                 count = self._copy_in(
-                    f"COPY {raw} ({columns}) FROM STDIN WITH ({options})", io.BytesIO(lines.data)
+                    f"COPY {raw} ({columns}) FROM STDIN WITH ({options})",
+                    io.BytesIO(lines.data),
+                    block=len(lines.data) + 1,
                 )
                 if count != lines.count:
                     raise DataError(f"{count} rows in {lines.count} lines")
@@ -91,18 +116,43 @@ class RawEngine(SetBasedEngine):
 
     def part(self, change_id: int, *, reading: Reading, columns: int) -> int:
         raw, keyed, *_ = tables_of(change_id)
-        self._set_planner()
         loaded = self._count(raw)
-        # One pass over all rows for the tests, the values, and the order that all else reads them in.
-        self.execute(
-            f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off)"
-            f" AS {self.sql.keyed(reading, table=raw, columns=columns)}",
-            [],
-        )
-        self.execute(f"DROP TABLE {raw}", [])
-        self.execute(f"CREATE INDEX ON {keyed} (line) WHERE key IS NULL", [])
+        middle = self._middle(self.sql.middle_key(reading, table=raw), rows=loaded)
+        below = self.sql.below(middle, reading=reading)
+        with Second(needed=raw) as second:
+            if middle and second.is_there:
+                rows = self.sql.keyed(reading, table=raw, columns=columns, where=f"({below}) IS NOT TRUE")
+                upper = second.start(self._put_into_order, half_of(keyed), rows)
+                rows = self.sql.keyed(reading, table=raw, columns=columns, where=below)
+                self._put_into_order(keyed, rows)
+                upper.result()
+                self._join(keyed)
+            else:
+                self._put_into_order(keyed, self.sql.keyed(reading, table=raw, columns=columns))
+        self._drop(raw)
         self._show(change_id, says_status="says_status", digest_key=reading.digest_key)
         return loaded - self._count(keyed)
+
+    def _put_into_order(self, keyed: str, rows: str) -> None:
+        """One pass over all rows for the tests, the values, and the order that all else reads them in."""
+        with transaction.atomic():
+            self._set_planner()
+            self.execute(f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off) AS {rows}", [])
+            self.execute(f"CREATE INDEX ON {keyed} (line) WHERE key IS NULL", [])
+
+    def _middle(self, select: str, *, rows: int) -> str:
+        """A key in the middle of so many rows; "" where they are too few to be worth a second connection."""
+        if rows < HALVED_FROM:
+            return ""
+        return str(self.execute(select, [])[0][0] or "")
+
+    def _join(self, table: str) -> None:
+        """Let what a second connection wrote of a table be read with it."""
+        self.execute(f"ALTER TABLE {half_of(table)} INHERIT {table}", [])
+
+    def _drop(self, *tables: str) -> None:
+        names = [name for table in tables for name in (half_of(table), table)]
+        self.execute(f"DROP TABLE IF EXISTS {', '.join(names)}", [])
 
     def _show(self, change_id: int, *, says_status: str, digest_key: bytes | None) -> None:
         """Make the view of the rows with a key as staged rows."""
@@ -119,8 +169,8 @@ class RawEngine(SetBasedEngine):
     def _index_keys(self, change_id: int) -> None:
         """Make rows that are to be read beside others findable in the order in which they lie."""
         keyed = tables_of(change_id).keyed
-        if self._has_table(keyed):
-            index = f"CREATE INDEX IF NOT EXISTS {keyed}_in_order ON {keyed}"
+        for table in filter(self._has_table, (keyed, half_of(keyed))):
+            index = f"CREATE INDEX IF NOT EXISTS {in_order(table)} ON {table}"
             self.execute(f"{index} (key, line DESC) WHERE key IS NOT NULL", [])
 
     def odd_rows(self, change_id: int, *, after: int, most: int) -> list[tuple[int, list[str]]]:
@@ -149,8 +199,8 @@ class RawEngine(SetBasedEngine):
         for way in ways:
             self.execute(f"SET LOCAL enable_{way} = on", [])
 
-    def _copy_in(self, statement: str, stream: BinaryIO) -> int:
+    def _copy_in(self, statement: str, stream: BinaryIO, *, block: int = BLOCK_BYTES) -> int:
         """How many rows came in."""
         with connection.cursor() as cursor, connection.wrap_database_errors:
-            cursor.copy_expert(statement, stream, BLOCK_BYTES)
+            cursor.copy_expert(statement, stream, block)
             return int(cursor.rowcount)

@@ -74,14 +74,15 @@ class SqliteEngine(SetBasedEngine):
         staged = f"SELECT {columns} FROM ({self._staged(plan.change_id)}) AS a"
         return self._added(plan, winners=self.dialect.winners.format(staged=staged))
 
-    def _judge(self, plan: Plan) -> None:
-        judged = tables_of(plan.change_id).judged
-        self.execute(f"DROP TABLE IF EXISTS {judged}", [])
+    def make_ready(self, plan: Plan) -> None:
+        """Nothing: there is no second connection that would have to see it."""
+
+    def _judge_into(self, table: str, plan: Plan) -> None:
         kept = VALUES if _is_kept(plan) else ()
         values = "".join(f", CASE WHEN writes = 1 THEN n_{name} END AS n_{name}" for name in kept)
         select = self._classified(plan, winners=self._winners(plan), values=kept)
         self.execute(
-            f"{self.create_staging} {judged} AS SELECT {JUDGED}, rid,"
+            f"{self.create_staging} {table} AS SELECT {JUDGED}, rid,"
             f" CASE WHEN verdict = 'safe' OR writes = 1 THEN email END AS email{values} FROM ({select}) AS c"
             " WHERE verdict <> 'unchanged'",
             self._parameters(plan),

@@ -32,6 +32,11 @@ def tables_of(change_id: int) -> Tables:
     return Tables(*(f"{PREFIX}{change_id}_{name}" for name in Tables._fields))
 
 
+def half_of(table: str) -> str:
+    """The name of the table that holds what a second connection wrote of it; it is read with the table."""
+    return f"{table}_half"
+
+
 def change_of(table: str) -> int | None:
     """The id of the change that a table belongs to; None when it is no such table."""
     number = table.removeprefix(PREFIX).partition("_")[0]

@@ -1,0 +1,61 @@
+"""A second connection to the database: half of a change's work, done while the first does the other half.
+
+PostgreSQL gives a statement that writes one core. Where a change's own tables are written, which nobody
+else reads and which are made anew when anything fails, two statements on two connections take two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from django.db import OperationalError, connection
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+class Second:
+    """A thread with a connection of its own, opened when it is first asked for and closed at the end.
+
+    It sees what is committed and nothing that the first connection has open; what it writes is committed
+    by itself. So it is there only where it sees `needed`, a table or an index; without it, or where the
+    server takes no further connection, the first one does all of the work.
+    """
+
+    def __init__(self, *, needed: str) -> None:
+        self._needed = needed
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="second")
+
+    def __enter__(self) -> Second:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Waits for what it does: nothing of a change may be written when its worker has given it up.
+        self._thread.submit(connection.close)
+        self._thread.shutdown()
+
+    @cached_property
+    def is_there(self) -> bool:
+        """Whether it can be had and sees what it needs."""
+        try:
+            return self.start(self._sees_what_it_needs).result()
+        except OperationalError:
+            return False
+
+    def start(
+        self, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
+    ) -> Future[Result]:
+        """Begin with the work, on the second connection; its result, or what it raised, comes later."""
+        return self._thread.submit(work, *given, **named)
+
+    def _sees_what_it_needs(self) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [self._needed])
+            found = cursor.fetchone()
+        return bool(found and found[0])

@@ -1,0 +1,129 @@
+"""A file that two connections take in and judge becomes the same as one that is taken in by one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from recipients.bulk import postgres_raw, second
+from recipients.bulk.engine import engine
+from recipients.bulk.staging import half_of
+from recipients.imports import chunks
+from recipients.models import RejectedRow
+from tests.fixtures.lists import Lists, staged_rows, table
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+HEADERS = "email,first_name,birthday,city\n"
+COUNTS = ("rows", "added", "updated", "unchanged", "kept_safe", "rejected", "duplicates")
+
+
+def people(count: int, *, city: str = "Roma", every: int = 1) -> str:
+    """So many people in no order of their addresses; every 20th line is odd, every 25th repeats another.
+
+    `every` so many people live in `city`.
+    """
+    sheet = io.StringIO()
+    rows = csv.writer(sheet, lineterminator="\n")
+    for number in range(count):
+        who = (number - 7 if number % 25 == 24 else number) * 7919 % 10_007
+        email = {0: f"zoë{who}@exämple.de", 10: "nobody"}.get(number % 20, f"P{who}@example.com")
+        rows.writerow(
+            [email, f"N°{who}", f"19{who % 90 + 10}-02-0{who % 9 + 1}", "" if number % every else city]
+        )
+    return HEADERS + sheet.getvalue()
+
+
+@pytest.fixture
+def halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files are cut and halved as large ones are."""
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 2_000)
+    monkeypatch.setattr(postgres_raw, "HALVED_FROM", 1)
+    # Of so few pages none might be looked at.
+    sample = postgres_raw.RawEngine._middle
+    monkeypatch.setattr(
+        postgres_raw.RawEngine,
+        "_middle",
+        lambda self, select, *, rows: sample(self, select.replace("SYSTEM (1)", "SYSTEM (100)"), rows=rows),
+    )
+
+
+@pytest.fixture
+def halves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done on a second connection, by name."""
+    done: list[str] = []
+    start = second.Second.start
+
+    def noted(self: second.Second, work: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        done.append(work.__name__)
+        return start(self, work, *given, **named)
+
+    monkeypatch.setattr(second.Second, "start", noted)
+    return done
+
+
+def became(lists: Lists, *, name: str) -> list[Any]:
+    """What a list becomes by a first import, by one that changes a third, and by one of other people."""
+    told: list[Any] = []
+    group = None
+    for text in (people(400), people(400, city="Bari", every=3), people(700)[len(HEADERS) :]):
+        change = lists.load(text if text.startswith(HEADERS) else HEADERS + text, into=group, name=name)
+        group = change.group
+        assert group is not None
+        rejected = RejectedRow.objects.filter(change_id=change.pk).order_by("line")
+        told += [
+            {count: getattr(change, count) for count in COUNTS},
+            list(rejected.values_list("line", "code", "cells")),
+            {key: (row["email"], row["attributes"]) for key, row in table(group).items()},
+        ]
+    return told
+
+
+def test_two_connections_make_the_same_of_a_file_as_one(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch, halved: None, halves: list[str]
+) -> None:
+    in_halves = became(lists, name="Halves")
+    assert {"_load", "_put_into_order", "_judge_half"} <= set(halves)
+    assert staged_rows() == 0
+    assert not engine().owners()
+    monkeypatch.setattr(second.Second, "is_there", False)
+    assert became(lists, name="Whole") == in_halves
+    # It is no test without them.
+    assert all((in_halves[0]["rejected"], in_halves[0]["duplicates"], in_halves[3]["updated"]))
+
+
+def test_without_a_second_connection_one_does_all(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch, halved: None, halves: list[str]
+) -> None:
+    def refused(_second: second.Second) -> bool:
+        raise OperationalError("too many connections")
+
+    monkeypatch.setattr(second.Second, "_sees_what_it_needs", refused)
+    group = lists.group(people(400))
+    assert len(table(group)) == 364
+    assert "_load" not in halves
+
+
+def test_what_breaks_on_the_second_connection_is_done_again_from_the_start(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch, halved: None
+) -> None:
+    put_into_order = postgres_raw.RawEngine._put_into_order
+    broken: list[str] = []
+
+    def breaking(self: postgres_raw.RawEngine, keyed: str, rows: str) -> None:
+        put_into_order(self, keyed, rows)
+        if keyed.endswith(half_of("")) and not broken:
+            broken.append(keyed)
+            # Of a half that is written already.
+            raise OperationalError("the connection is gone")
+
+    monkeypatch.setattr(postgres_raw.RawEngine, "_put_into_order", breaking)
+    group = lists.group(people(400))
+    assert broken
+    assert len(table(group)) == 364
+    assert not engine().owners()
