@@ -31,6 +31,8 @@ from recipients.models import Change
 
 # Rows in one transaction of staging: enough for speed, few enough that progress moves.
 BATCH_ROWS = 5_000
+# The same for odd ones, which come with all their cells and stay in a worker's memory while they are checked.
+ODD_ROWS = 1_000
 # The same for rows that are read as columns: larger pieces do not stay in a processor's cache.
 PIECE_BYTES = 1 << 19
 Piece = TypeVar("Piece")
@@ -153,7 +155,7 @@ class Loading:
 
     def _stage_odd(self) -> None:
         after = 0
-        while found := engine().odd_rows(self.change.pk, after=after, most=BATCH_ROWS):
+        while found := engine().odd_rows(self.change.pk, after=after, most=ODD_ROWS):
             after = found[-1][0]
             # They were counted when they were loaded; rows without any cell are none.
             self.read -= len(found)

@@ -86,7 +86,7 @@ class PostgresEngine(RawEngine):
     def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
         judged, keyed = tables_of(plan.change_id).judged, tables_of(plan.change_id).keyed
         with Second(needed=in_order(keyed)) as second:
-            middle = "" if is_alone else self._middle_of(keyed)
+            middle = self._middle_of(keyed) if not is_alone and self._has_table(keyed) else ""
             if not (middle and second.is_there):
                 self._drop(judged)
                 super()._judge(plan)

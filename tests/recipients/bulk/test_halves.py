@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from backupsvc.jobs.runner import drain
+from recipients.actions.recipients import unsubscribe
 from recipients.bulk import postgres_raw, second
+from recipients.bulk.base import Plan
 from recipients.bulk.engine import engine
+from recipients.bulk.postgres import PostgresEngine
 from recipients.bulk.staging import half_of
 from recipients.imports import chunks
-from recipients.models import RejectedRow
+from recipients.models import Recipient, RejectedRow
 from tests.fixtures.lists import Lists, staged_rows, table
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -126,4 +130,41 @@ def test_what_breaks_on_the_second_connection_is_done_again_from_the_start(
     group = lists.group(people(400))
     assert broken
     assert len(table(group)) == 364
+    assert not engine().owners()
+
+
+def test_what_two_connections_have_judged_is_judged_anew_when_somebody_edits_the_list(
+    lists: Lists, halved: None, halves: list[str]
+) -> None:
+    group = lists.group(people(400))
+    change, job = lists.confirm(people(400, city="Bari"), into=group)
+    assert "_judge_half" in halves
+    edited = Recipient.objects.filter(group=group).latest("key")
+    unsubscribe(edited, actor=lists.actor)
+    drain(job)
+    change.refresh_from_db()
+    edited.refresh_from_db()
+    assert (change.state, change.updated) == ("done", 364)
+    assert edited.deactivated is not None
+    assert edited.attributes["city"] == "Bari"
+    assert not engine().owners()
+
+
+def test_what_breaks_while_the_second_connection_judges_is_judged_again(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch, halved: None
+) -> None:
+    group = lists.group(people(400))
+    judge_half = PostgresEngine._judge_half
+    broken: list[str] = []
+
+    def breaking(self: PostgresEngine, judged: str, plan: Plan, among: str) -> None:
+        judge_half(self, judged, plan, among)
+        if judged.endswith(half_of("")) and not broken:
+            broken.append(judged)
+            raise OperationalError("the connection is gone")
+
+    monkeypatch.setattr(PostgresEngine, "_judge_half", breaking)
+    change = lists.load(people(400, city="Bari"), into=group)
+    assert broken
+    assert (change.state, change.updated) == ("done", 364)
     assert not engine().owners()
