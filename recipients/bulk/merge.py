@@ -32,6 +32,13 @@ class SetBasedEngine(BulkEngine):
     def _has_table(self, name: str) -> bool: ...
 
     @abstractmethod
+    def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
+        """Put what becomes of each address into the change's table of judged rows; nothing, if it stays.
+
+        `is_alone`: what was changed before, in the same transaction, counts, and nobody else can see it.
+        """
+
+    @abstractmethod
     def _drop_tables(self, tables: Tables) -> None:
         """Drop a change's own tables; those that somebody is using may stay."""
 
@@ -108,27 +115,6 @@ class SetBasedEngine(BulkEngine):
             f" {self.dialect.cleared_and_merged.format(old='attributes', new=self.dialect.empty_object)}"
             " WHERE group_id = %(group)s",
             {"group": group_id, "cleared": self.cleared_parameter({name: None})},
-        )
-
-    def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
-        """Put what becomes of each address into the change's table of judged rows; nothing, if it stays.
-
-        `is_alone`: what was changed before, in the same transaction, counts, and nobody else can see it.
-        """
-        judged = tables_of(plan.change_id).judged
-        self.execute(f"DROP TABLE IF EXISTS {judged}", [])
-        self._judge_into(judged, plan)
-
-    def _judge_into(self, table: str, plan: Plan) -> None:
-        """Make the table of what becomes of each address."""
-        self._make_judged(table, plan, select=self._classified(plan, winners=self._winners(plan)))
-
-    def _make_judged(self, table: str, plan: Plan, *, select: str) -> None:
-        self.execute(
-            f"{self.create_staging} {table} AS SELECT {JUDGED},"
-            f" CASE WHEN verdict = 'safe' THEN email END AS email FROM ({select}) AS c"
-            " WHERE verdict <> 'unchanged'",
-            self._parameters(plan),
         )
 
     def _classified(

@@ -50,21 +50,14 @@ class PlainSql(ABC):
     # An ordinary address: ASCII alone, and nothing that could be meant otherwise.
     longest_email = 64
 
-    def below(self, key: str, *, reading: Reading) -> str:
-        """The condition that a row of the raw table has a smaller key; never true of a row without a cell."""
-        return f"{self.key(_email(reading))} < {literal(key)}"
-
-    def middle_key(self, reading: Reading, *, table: str) -> str:
-        """The SELECT of a key that about half of a raw table's rows are below, by some of its pages."""
-        return (
-            f"SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY {self.key(_email(reading))})"
-            f" FROM {table} TABLESAMPLE SYSTEM (1)"
-        )
+    def key_of(self, reading: Reading) -> str:
+        """The key that a row of the raw table has, if it is plain."""
+        return self.key(_email(reading))
 
     def key_if_plain(self, reading: Reading) -> str:
         """The key of a row of the raw table; NULL when the row is odd."""
         is_plain = " AND ".join(self.plain(cell, reading=reading) for cell in reading.cells)
-        return self.typed("key", f"CASE WHEN {is_plain} THEN {self.key(_email(reading))} END")
+        return self.typed("key", f"CASE WHEN {is_plain} THEN {self.key_of(reading)} END")
 
     def unasked(self, cell: Cell, *, reading: Reading) -> str:
         """The condition that a cell is one the check has to be asked for."""

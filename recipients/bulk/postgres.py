@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 
 from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row
-from recipients.bulk.merge import UPDATED
+from recipients.bulk.merge import JUDGED, UPDATED
 from recipients.bulk.plain import ROWS, literal
 from recipients.bulk.postgres_raw import BLOCK_BYTES, RawEngine, in_order
 from recipients.bulk.second import Second
@@ -84,41 +84,38 @@ class PostgresEngine(RawEngine):
             self._index_keys(plan.change_id)
 
     def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
-        judged, keyed = tables_of(plan.change_id).judged, tables_of(plan.change_id).keyed
+        _raw, keyed, _plain, judged = tables_of(plan.change_id)
+        self._index_keys(plan.change_id)
         with Second(needed=in_order(keyed)) as second:
-            middle = self._middle_of(keyed) if not is_alone and self._has_table(keyed) else ""
+            middle = self._middle("key", table=keyed) if not is_alone and self._has_table(keyed) else ""
             if not (middle and second.is_there):
-                self._drop(judged)
-                super()._judge(plan)
+                self._drop(half_of(judged), judged)
+                self._judge_among("TRUE", plan, into=judged)
                 return
             # Each drops its own: one must not wait for what the other has not committed.
             second.start(self._drop, half_of(judged)).result()
             self._drop(judged)
-            upper = second.start(self._judge_half, half_of(judged), plan, f"key >= {literal(middle)}")
-            self._judge_half(judged, plan, f"key < {literal(middle)}")
+            upper = second.start(self._judge_among, f"key >= {literal(middle)}", plan, into=half_of(judged))
+            self._judge_among(f"key < {literal(middle)}", plan, into=judged)
             upper.result()
             self._join(judged)
 
-    def _middle_of(self, keyed: str) -> str:
-        select = "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY key)"
-        return self._middle(f"{select} FROM {keyed} TABLESAMPLE SYSTEM (1)", rows=self._count(keyed))
-
-    def _judge_half(self, table: str, plan: Plan, among: str) -> None:
-        """Judge those addresses alone whose keys are among these."""
+    def _judge_among(self, keys: str, plan: Plan, *, into: str) -> None:
+        """Make a table of what becomes of the addresses with such keys; `keys` is a condition."""
         with transaction.atomic():
             self._set_planner()
             select = self._classified(
                 plan,
-                winners=f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {among}",
-                dialect=replace(self.dialect, listed=LISTED.replace("{keys}", f"AND {among}")),
+                winners=f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {keys}",
+                dialect=replace(self.dialect, listed=LISTED.replace("{keys}", f"AND {keys}")),
             )
             with self._side_by_side(plan):
-                self._make_judged(table, plan, select=select)
-
-    def _judge_into(self, table: str, plan: Plan) -> None:
-        self._index_keys(plan.change_id)
-        with self._side_by_side(plan):
-            super()._judge_into(table, plan)
+                self.execute(
+                    f"{self.create_staging} {into} AS SELECT {JUDGED},"
+                    f" CASE WHEN verdict = 'safe' THEN email END AS email FROM ({select}) AS c"
+                    " WHERE verdict <> 'unchanged'",
+                    self._parameters(plan),
+                )
 
     def _first_verdicts(self, plan: Plan) -> Verdicts:
         with self._side_by_side(plan):
@@ -185,13 +182,15 @@ class PostgresEngine(RawEngine):
         return sorted({owner for row in rows if (owner := change_of(str(row[0]))) is not None})
 
     def _drop_tables(self, tables: Tables) -> None:
-        if not any(map(self._has_table, (*tables, *map(half_of, tables)))):
+        own = (tables.raw, tables.keyed, tables.judged)
+        names = [*map(half_of, own), *own]
+        if not any(map(self._has_table, names)):
             return
         try:
             with transaction.atomic():
                 self.execute(LOCK_WAIT, [])
                 self.execute(f"DROP VIEW IF EXISTS {tables.plain}", [])
-                self._drop(tables.raw, tables.keyed, tables.judged)
+                self._drop(*names)
                 self.execute("SET LOCAL lock_timeout = 0", [])
         except OperationalError as problem:
             log.info("%s is in use: %s", tables.keyed, problem)

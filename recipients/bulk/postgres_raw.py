@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 from django.db import DataError, connection, transaction
@@ -27,6 +28,8 @@ PLANNER = (
 )
 # Fewer rows are put into order and judged before a second connection is open.
 HALVED_FROM = 20_000
+# How many of a table's pages tell where its middle is.
+MIDDLE_PERCENT = 1
 
 
 def in_order(table: str) -> str:
@@ -117,19 +120,21 @@ class RawEngine(SetBasedEngine):
     def part(self, change_id: int, *, reading: Reading, columns: int) -> int:
         raw, keyed, *_ = tables_of(change_id)
         loaded = self._count(raw)
-        middle = self._middle(self.sql.middle_key(reading, table=raw), rows=loaded)
-        below = self.sql.below(middle, reading=reading)
+        rows = partial(self.sql.keyed, reading, table=raw, columns=columns)
+        key = self.sql.key_of(reading)
+        middle = self._middle(key, table=raw)
         with Second(needed=raw) as second:
             if middle and second.is_there:
-                rows = self.sql.keyed(reading, table=raw, columns=columns, where=f"({below}) IS NOT TRUE")
-                upper = second.start(self._put_into_order, half_of(keyed), rows)
-                rows = self.sql.keyed(reading, table=raw, columns=columns, where=below)
-                self._put_into_order(keyed, rows)
+                below = f"{key} < {literal(middle)}"
+                # Those without an address are among them.
+                others = rows(where=f"({below}) IS NOT TRUE")
+                upper = second.start(self._put_into_order, half_of(keyed), others)
+                self._put_into_order(keyed, rows(where=below))
                 upper.result()
                 self._join(keyed)
             else:
-                self._put_into_order(keyed, self.sql.keyed(reading, table=raw, columns=columns))
-        self._drop(raw)
+                self._put_into_order(keyed, rows())
+        self._drop(half_of(raw), raw)
         self._show(change_id, says_status="says_status", digest_key=reading.digest_key)
         return loaded - self._count(keyed)
 
@@ -140,19 +145,19 @@ class RawEngine(SetBasedEngine):
             self.execute(f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off) AS {rows}", [])
             self.execute(f"CREATE INDEX ON {keyed} (line) WHERE key IS NULL", [])
 
-    def _middle(self, select: str, *, rows: int) -> str:
-        """A key in the middle of so many rows; "" where they are too few to be worth a second connection."""
-        if rows < HALVED_FROM:
+    def _middle(self, key: str, *, table: str) -> str:
+        """A key that about half of a table's rows are below; "" where a second connection is not worth it."""
+        if self._count(f"(SELECT FROM {table} LIMIT {HALVED_FROM}) AS s") < HALVED_FROM:
             return ""
-        return str(self.execute(select, [])[0][0] or "")
+        middle = f"SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY {key}) FROM {table}"
+        return str(self.execute(f"{middle} TABLESAMPLE SYSTEM ({MIDDLE_PERCENT})", [])[0][0] or "")
 
     def _join(self, table: str) -> None:
         """Let what a second connection wrote of a table be read with it."""
         self.execute(f"ALTER TABLE {half_of(table)} INHERIT {table}", [])
 
     def _drop(self, *tables: str) -> None:
-        names = [name for table in tables for name in (half_of(table), table)]
-        self.execute(f"DROP TABLE IF EXISTS {', '.join(names)}", [])
+        self.execute(f"DROP TABLE IF EXISTS {', '.join(tables)}", [])
 
     def _show(self, change_id: int, *, says_status: str, digest_key: bytes | None) -> None:
         """Make the view of the rows with a key as staged rows."""

@@ -37,7 +37,7 @@ class Second:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Waits for what it does: nothing of a change may be written when its worker has given it up.
-        self._thread.submit(connection.close)
+        self._thread.submit(_close).result()
         self._thread.shutdown()
 
     @cached_property
@@ -59,3 +59,8 @@ class Second:
             cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [self._needed])
             found = cursor.fetchone()
         return bool(found and found[0])
+
+
+def _close() -> None:
+    # Named within the thread: `connection` is another one in each.
+    connection.close()

@@ -77,12 +77,14 @@ class SqliteEngine(SetBasedEngine):
     def make_ready(self, plan: Plan) -> None:
         """Nothing: there is no second connection that would have to see it."""
 
-    def _judge_into(self, table: str, plan: Plan) -> None:
+    def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
+        judged = tables_of(plan.change_id).judged
+        self.execute(f"DROP TABLE IF EXISTS {judged}", [])
         kept = VALUES if _is_kept(plan) else ()
         values = "".join(f", CASE WHEN writes = 1 THEN n_{name} END AS n_{name}" for name in kept)
         select = self._classified(plan, winners=self._winners(plan), values=kept)
         self.execute(
-            f"{self.create_staging} {table} AS SELECT {JUDGED}, rid,"
+            f"{self.create_staging} {judged} AS SELECT {JUDGED}, rid,"
             f" CASE WHEN verdict = 'safe' OR writes = 1 THEN email END AS email{values} FROM ({select}) AS c"
             " WHERE verdict <> 'unchanged'",
             self._parameters(plan),
