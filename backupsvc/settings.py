@@ -171,6 +171,7 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
 if CELERY_BROKER_URL.startswith("filesystem:"):
+    CELERY_BROKER_TRANSPORT = "backupsvc.queue_folder:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         # One folder for both directions: who publishes and who works share it.
         "data_folder_in": str(env.private_folder(QUEUE_DIR / "messages")),
