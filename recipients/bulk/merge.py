@@ -16,7 +16,7 @@ from recipients.models import Mode, compact_json
 WRITTEN = ("key", "email", *VALUES)
 ATTRIBUTE = "attribute:"
 # What a preview keeps of each address for the merge.
-JUDGED = "line, key, verdict, writes, old_status, new_status, why, is_new"
+JUDGED = "line, key, rid, verdict, writes, old_status, new_status, why, is_new"
 
 # Of those, the ones whose recipients get new values.
 UPDATED = "writes = 1 AND old_status IS NOT NULL"
@@ -122,7 +122,6 @@ class SetBasedEngine(BulkEngine):
         plan: Plan,
         *,
         winners: str,
-        is_changed: bool = False,
         values: Sequence[str] = VALUES,
         dialect: Dialect | None = None,
     ) -> str:
@@ -134,8 +133,17 @@ class SetBasedEngine(BulkEngine):
             dialect=dialect or self.dialect,
             winners=winners,
             is_blocking=bool(is_blocking[0][0]),
-            is_changed=is_changed,
             values=values,
+        )
+
+    def _judged(self, plan: Plan, *, winners: str, dialect: Dialect | None = None) -> str:
+        """The SELECT of what becomes of each address that does not stay as it is, and of its recipient."""
+        becomes = VALUES if plan.mode not in (Mode.DEACTIVATE, Mode.DELETE) else ()
+        values = "".join(f", CASE WHEN rid IS NOT NULL THEN n_{name} END AS n_{name}" for name in becomes)
+        select = self._classified(plan, winners=winners, values=becomes, dialect=dialect)
+        return (
+            f"SELECT {JUDGED}, CASE WHEN verdict = 'safe' OR rid IS NOT NULL THEN email END AS email{values}"
+            f" FROM ({select}) AS c WHERE verdict <> 'unchanged'"
         )
 
     def _insert_new(self, plan: Plan) -> None:
@@ -311,15 +319,15 @@ class SetBasedEngine(BulkEngine):
         )
 
     def _update_judged(self, plan: Plan) -> None:
-        """Give known recipients what their rows say."""
-        rows = self._judged_rows(plan, where=UPDATED)
-        self._update(plan, select=self._classified(plan, winners=rows, is_changed=True))
-
-    def _update(self, plan: Plan, *, select: str) -> None:
-        assignments = ", ".join(f"{name} = v.n_{name}" for name in VALUES)
+        """Give known recipients what was found when they were judged."""
+        assignments = ", ".join(["email = v.email", *(f"{name} = v.n_{name}" for name in VALUES)])
+        if plan.mode == Mode.DEACTIVATE:
+            # It happens now, not when it was judged.
+            assignments = "deactivated = %(now)s"
         self.execute(
-            f"UPDATE recipients_recipient SET email = v.email, {assignments}, change_id = %(change)s"
-            f" FROM ({select}) AS v WHERE v.writes = 1 AND {self.dialect.is_same}",
+            f"UPDATE recipients_recipient SET {assignments}, change_id = %(change)s"
+            f" FROM {tables_of(plan.change_id).judged} AS v"
+            f" WHERE v.writes = 1 AND v.old_status IS NOT NULL AND {self.dialect.is_same}",
             self._parameters(plan),
         )
 
@@ -329,7 +337,7 @@ class SetBasedEngine(BulkEngine):
         judged = tables_of(plan.change_id).judged
         if not self.execute(f"SELECT EXISTS (SELECT 1 FROM {judged} WHERE {where})", [])[0][0]:
             return
-        select = self._classified(plan, winners=self._judged_rows(plan, where=where), is_changed=True)
+        select = self._classified(plan, winners=self._judged_rows(plan, where=where))
         self._insert_classified(plan, select=f"{select} ORDER BY key")
 
     def _remove_judged(self, plan: Plan) -> None:

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 
 from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row
-from recipients.bulk.merge import JUDGED, UPDATED
+from recipients.bulk.merge import UPDATED
 from recipients.bulk.plain import ROWS, literal
 from recipients.bulk.postgres_raw import BLOCK_BYTES, RawEngine, in_order
 from recipients.bulk.second import Second
@@ -104,18 +104,13 @@ class PostgresEngine(RawEngine):
         """Make a table of what becomes of the addresses with such keys; `keys` is a condition."""
         with transaction.atomic():
             self._set_planner()
-            select = self._classified(
+            select = self._judged(
                 plan,
                 winners=f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {keys}",
                 dialect=replace(self.dialect, listed=LISTED.replace("{keys}", f"AND {keys}")),
             )
             with self._side_by_side(plan):
-                self.execute(
-                    f"{self.create_staging} {into} AS SELECT {JUDGED},"
-                    f" CASE WHEN verdict = 'safe' THEN email END AS email FROM ({select}) AS c"
-                    " WHERE verdict <> 'unchanged'",
-                    self._parameters(plan),
-                )
+                self.execute(f"{self.create_staging} {into} AS {select}", self._parameters(plan))
 
     def _first_verdicts(self, plan: Plan) -> Verdicts:
         with self._side_by_side(plan):
@@ -126,37 +121,24 @@ class PostgresEngine(RawEngine):
             super()._insert_all(plan)
 
     def _update_judged(self, plan: Plan) -> None:
-        count = self._count(f"{tables_of(plan.change_id).judged} WHERE {UPDATED}")
-        addresses = self.addresses(plan.change_id)
-        if count * FEW > addresses:
-            self._index_keys(plan.change_id)
-            select = self._classified(
-                plan,
-                winners=self._winners(plan),
-                is_changed=count == addresses,
-                dialect=replace(self.dialect, fence="ORDER BY key OFFSET 0"),
-            )
+        judged = tables_of(plan.change_id).judged
+        count = self._count(f"{judged} WHERE {UPDATED}")
+        if count * FEW > self.addresses(plan.change_id):
+            for table in filter(self._has_table, (judged, half_of(judged))):
+                self.execute(f"CREATE INDEX ON {table} (key) WHERE {UPDATED}", [])
             with self._side_by_side(plan):
-                self._update(plan, select=f"{select} ORDER BY key")
+                super()._update_judged(plan)
         elif count:
-            self._update_few(plan)
+            with self._one_by_one():
+                super()._update_judged(plan)
 
-    def _update_few(self, plan: Plan) -> None:
-        """Look each of the recipients up by its key."""
-        self.execute("DROP TABLE IF EXISTS chosen", [])
-        rows = self._judged_rows(plan, where=UPDATED)
-        self.execute(f"CREATE TEMPORARY TABLE chosen AS {rows}", self._parameters(plan))
-        select = self._classified(
-            plan,
-            winners="SELECT * FROM chosen",
-            is_changed=True,
-            dialect=replace(self.dialect, listed="{table}"),
-        )
+    @contextmanager
+    def _one_by_one(self) -> Iterator[None]:
+        """Recipients are looked up by their keys."""
         with self._without("hashjoin", "mergejoin"):
             self.execute("SET LOCAL enable_nestloop = on", [])
-            self._update(plan, select=select)
+            yield
             self.execute("SET LOCAL enable_nestloop = off", [])
-        self.execute("DROP TABLE chosen", [])
 
     @contextmanager
     def _side_by_side(self, plan: Plan) -> Iterator[None]:

@@ -15,11 +15,11 @@ from django.db import connection
 from recipients.addresses import digest_of
 from recipients.bulk.base import Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, columns, encode_columns, lines, parse_time
-from recipients.bulk.merge import JUDGED, SetBasedEngine
+from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import ROWS, literal
 from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
 from recipients.bulk.verdict import VALUES, Dialect
-from recipients.models import Mode, compact_json
+from recipients.models import compact_json
 from recipients.times import PlainTimes
 
 TIMES = ("registered", "activated", "deactivated", "bounced")
@@ -80,28 +80,8 @@ class SqliteEngine(SetBasedEngine):
     def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
         judged = tables_of(plan.change_id).judged
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
-        kept = VALUES if _is_kept(plan) else ()
-        values = "".join(f", CASE WHEN writes = 1 THEN n_{name} END AS n_{name}" for name in kept)
-        select = self._classified(plan, winners=self._winners(plan), values=kept)
-        self.execute(
-            f"{self.create_staging} {judged} AS SELECT {JUDGED}, rid,"
-            f" CASE WHEN verdict = 'safe' OR writes = 1 THEN email END AS email{values} FROM ({select}) AS c"
-            " WHERE verdict <> 'unchanged'",
-            self._parameters(plan),
-        )
-
-    def _update_judged(self, plan: Plan) -> None:
-        # What they become was kept when they were judged.
-        if not _is_kept(plan):
-            super()._update_judged(plan)
-            return
-        assignments = ", ".join(f"{name} = v.n_{name}" for name in VALUES)
-        self.execute(
-            f"UPDATE recipients_recipient SET email = v.email, {assignments}, change_id = %s"
-            f" FROM {tables_of(plan.change_id).judged} v"
-            f" WHERE v.writes = 1 AND {self.dialect.is_same}",
-            [plan.change_id],
-        )
+        select = self._judged(plan, winners=self._winners(plan))
+        self.execute(f"{self.create_staging} {judged} AS {select}", self._parameters(plan))
 
     def _parameters(self, plan: Plan) -> dict[str, object]:
         return {**super()._parameters(plan), "now": _stored(plan.now)}
@@ -211,11 +191,6 @@ class SqliteEngine(SetBasedEngine):
 def _literal(value: object) -> str:
     """A value in a statement with parameters, in which a percent sign is doubled."""
     return str(int(value)) if isinstance(value, bool) else literal(value).replace("%", "%%")
-
-
-def _is_kept(plan: Plan) -> bool:
-    """Whether the judged rows hold what recipients become: all that a later moment would not change."""
-    return plan.mode in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY, Mode.UPDATE_ONLY) and not plan.reactivate
 
 
 def _stored(value: object) -> object:

@@ -72,14 +72,13 @@ def classified(
     winners: str,
     is_new: bool = False,
     is_blocking: bool = True,
-    is_changed: bool = False,
     values: Sequence[str] = VALUES,
 ) -> str:
     """The SELECT, with the parameters that `parameters` gives.
 
     `winners` is a SELECT of staged rows, one for each key. `is_new` says that none of them is known to
     the list in any way: no recipient, no opt-out, no entry of a blocklist. Without `is_blocking` the
-    account blocks nobody; with `is_changed` every row is known to differ from its recipient.
+    account blocks nobody.
 
     Columns: line, key, email, rid (None for a new recipient), n_<value> for each of `values`, old_status
     (None for a new recipient), new_status, why (of a row kept safe), verdict (added, updated, unchanged,
@@ -88,7 +87,6 @@ def classified(
     # SQLite's fence needs the condition of `judged`, true of every row (optoverview.html, flattening, 19).
     # Of strangers nearly all is known beforehand, and the planner leaves it out: if no fence keeps it in.
     fence = "" if is_new else dialect.fence
-    changed = "1" if is_changed else _changed(plan, dialect=dialect)
     known = _known(plan, dialect=dialect, blocked=BLOCKED if is_blocking else "0")
     return f"""
         WITH winner AS ({winners}),
@@ -96,7 +94,8 @@ def classified(
              wanted AS (SELECT known.*, {_wanted(plan, dialect=dialect)} FROM known),
              ranked AS (SELECT wanted.*, {_rank("w_")} AS w_rank, {_rank("r_")} AS r_rank FROM wanted),
              held AS (SELECT ranked.*, {_held(plan)} FROM ranked),
-             compared AS (SELECT {_compared(values)}, {changed} AS changed FROM held {fence}),
+             compared AS (SELECT {_compared(values)}, {_changed(plan, dialect=dialect)} AS changed
+                            FROM held {fence}),
              judged AS (SELECT compared.*, {_verdict(plan)} AS verdict, {_writes(plan)} AS writes
                           FROM compared WHERE line IS NOT NULL)
         SELECT line, key, {_email(plan)} AS email, rid, {"".join(f"n_{name}, " for name in values)}

@@ -103,6 +103,16 @@ def test_an_unsubscribed_person_stays_so_and_is_counted(lists: Lists) -> None:
     assert (change.kept_safe, anna.status, anna.attributes["First name"]) == (1, Status.INACTIVE, "Changed")
 
 
+def test_people_are_deactivated_when_it_was_confirmed_not_when_it_was_previewed(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    change, job = lists.confirm("email\nANNA@example.com\nnew@example.com\n", into=group, mode="deactivate")
+    drain(job)
+    rows = table(group)
+    assert rows["anna@example.com"]["deactivated"] == change.confirmed_at
+    assert rows["anna@example.com"]["email"] == "anna@example.com"
+    assert rows["bob@example.com"]["deactivated"] is None
+
+
 def test_only_an_owner_or_admin_makes_people_active_again_and_with_a_reason(
     lists: Lists, edith: User
 ) -> None:

@@ -17,19 +17,21 @@ LIST = "email,source\nanna@example.com,a\nbob@example.com,b\n"
 CHANGED = "email,source\nanna@example.com,c\nanna@example.com,d\ncarl@example.com,e\nno address,f\n"
 
 
-def upgrade() -> None:
+def upgrade(name: str) -> None:
     """What migrating to the tables' present form does."""
-    migration = importlib.import_module("recipients.migrations.0007_staged_anew")
+    migration = importlib.import_module(f"recipients.migrations.{name}")
     editor = SimpleNamespace(connection=connection, quote_name=connection.ops.quote_name)
     migration.drop_tables(apps, editor)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_import_confirmed_before_an_upgrade_is_staged_anew_and_applied(lists: Lists) -> None:
+@pytest.mark.parametrize("name", ["0007_staged_anew", "0008_judged_anew"])
+def test_an_import_confirmed_before_an_upgrade_is_staged_anew_and_applied(lists: Lists, name: str) -> None:
     group = lists.group(LIST)
     change, job = lists.confirm(CHANGED, into=group)
-    upgrade()
-    assert engine().owners() == []
+    assert engine().judged(change.pk) == 2
+    upgrade(name)
+    assert engine().judged(change.pk) is None
     drain(job)
     change.refresh_from_db()
     assert (change.rows, change.added, change.updated, change.rejected, change.duplicates) == (4, 1, 1, 1, 1)
