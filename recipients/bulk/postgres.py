@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 STAGED = ", ".join(("change_id", *Stage._fields))
 REJECTED = '"change_id", "line", "column", "code", "params", "cells"'
-# One recipient in so many changes: fewer are looked up one by one.
+# One recipient in so many is asked for: fewer are looked up one by one.
 FEW = 10
 # A person's click must not wait for a worker that is loading a table; the sweep drops it later.
 LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
@@ -102,14 +102,16 @@ class PostgresEngine(RawEngine):
 
     def _judge_among(self, keys: str, plan: Plan, *, into: str) -> None:
         """Make a table of what becomes of the addresses with such keys; `keys` is a condition."""
+        are_few = self._are_few(self.addresses(plan.change_id), plan)
+        listed = "{table}" if are_few else LISTED.replace("{keys}", f"AND {keys}")
         with transaction.atomic():
             self._set_planner()
             select = self._judged(
                 plan,
                 winners=f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {keys}",
-                dialect=replace(self.dialect, listed=LISTED.replace("{keys}", f"AND {keys}")),
+                dialect=replace(self.dialect, listed=listed),
             )
-            with self._side_by_side(plan):
+            with self._one_by_one() if are_few else self._side_by_side(plan):
                 self.execute(f"{self.create_staging} {into} AS {select}", self._parameters(plan))
 
     def _first_verdicts(self, plan: Plan) -> Verdicts:
@@ -123,14 +125,20 @@ class PostgresEngine(RawEngine):
     def _update_judged(self, plan: Plan) -> None:
         judged = tables_of(plan.change_id).judged
         count = self._count(f"{judged} WHERE {UPDATED}")
-        if count * FEW > self.addresses(plan.change_id):
-            for table in filter(self._has_table, (judged, half_of(judged))):
-                self.execute(f"CREATE INDEX ON {table} (key) WHERE {UPDATED}", [])
-            with self._side_by_side(plan):
-                super()._update_judged(plan)
-        elif count:
+        if self._are_few(count, plan):
             with self._one_by_one():
                 super()._update_judged(plan)
+            return
+        for table in filter(self._has_table, (judged, half_of(judged))):
+            self.execute(f"CREATE INDEX ON {table} (key) WHERE {UPDATED}", [])
+        with self._side_by_side(plan):
+            super()._update_judged(plan)
+
+    def _are_few(self, addresses: int, plan: Plan) -> bool:
+        """Whether to read the whole list would be more work than to look so many addresses up in it."""
+        counts = "active_count + unconfirmed_count + inactive_count + bounced_count"
+        listed = self.execute(f"SELECT {counts} FROM recipients_group WHERE id = %s", [plan.group_id])
+        return bool(listed) and addresses * FEW < int(str(listed[0][0]))
 
     @contextmanager
     def _one_by_one(self) -> Iterator[None]:
