@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -133,6 +133,11 @@ class PostgresEngine(RawEngine):
             self.execute(f"CREATE INDEX ON {table} (key) WHERE {UPDATED}", [])
         with self._side_by_side(plan):
             super()._update_judged(plan)
+
+    def _remove_judged(self, plan: Plan) -> None:
+        are_few = self._are_few(self.addresses(plan.change_id), plan)
+        with self._one_by_one() if are_few else nullcontext():
+            super()._remove_judged(plan)
 
     def _are_few(self, addresses: int, plan: Plan) -> bool:
         """Whether to read the whole list would be more work than to look so many addresses up in it."""
