@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 from django.db import transaction
 
-from backups.actions.snapshots import lease, open_archive, read_manifest, verify
+from backups.actions.snapshots import lease, read_manifest, verify
 from backups.archive import Manifest
 from backups.models import Restore, Snapshot
 from backupsvc.accounts.access import Permission, require
@@ -104,13 +106,17 @@ def stage_restore(claim: Claim) -> None:
         raise Refusal("restore.backup_gone")
     lease(snapshot)
     claim.progress(done=0, total=snapshot.recipients, step="read")
-    # Every byte is checked before the first row is staged.
-    verify(snapshot)
-    with open_archive(snapshot) as archive, archive.open_part() as part, transaction.atomic():
-        claim.guard()
-        engine().clear(change.pk)
-        rows = engine().stage_copytext(change.pk, stream=part, digest_key=digest_key_of(change.account))
-    finish_staging(claim, rows=rows, rejected=0)
+
+    def stage(rows: BinaryIO) -> None:
+        with transaction.atomic():
+            claim.guard()
+            engine().clear(change.pk)
+            engine().stage_copytext(change.pk, stream=rows, digest_key=digest_key_of(change.account))
+
+    # One reading for both. Every byte is checked before a row counts: what is staged of an archive that turns
+    # out to be damaged goes with the restore, which fails.
+    manifest = verify(snapshot, take_rows=stage)
+    finish_staging(claim, rows=manifest.recipients, rejected=0)
 
 
 def restore_staging_failed(job: Job, refusal: Refusal) -> None:

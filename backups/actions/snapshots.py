@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import BinaryIO
 
 from django.db import transaction
 from django.db.models import F
@@ -191,16 +192,22 @@ def lease(snapshot: Snapshot, *, for_: timedelta = timedelta(hours=1)) -> None:
         raise NotFound("snapshot.not_found")
 
 
-def verify(snapshot: Snapshot, *, actor: Actor | None = None) -> Manifest:
+def verify(
+    snapshot: Snapshot,
+    *,
+    actor: Actor | None = None,
+    take_rows: Callable[[BinaryIO], object] | None = None,
+) -> Manifest:
     """Read the archive to its end and compare every checksum. Raises Refusal, and marks the snapshot.
 
-    Damage that nobody knew of is written down, as found by `actor` (None: the schedule).
+    Damage that nobody knew of is written down, as found by `actor` (None: the schedule). `take_rows` is given
+    the rows as they are read: what it makes of them is to be thrown away when this raises.
 
     Storage that cannot be reached and a key that is not here are no damage: the mark is only for a file
     that is missing or differs.
     """
     try:
-        manifest = read_back(snapshot)
+        manifest = read_back(snapshot, take_rows=take_rows)
         if (manifest.group.id, manifest.account.id) != (snapshot.group_id, snapshot.account_id):
             raise ArchiveDamaged("archive.foreign")
         if (manifest.group.revision, manifest.recipients) != (snapshot.revision, snapshot.recipients):
@@ -212,11 +219,13 @@ def verify(snapshot: Snapshot, *, actor: Actor | None = None) -> Manifest:
     return manifest
 
 
-def read_back(snapshot: Snapshot | PreparedArchive) -> Manifest:
-    """Read the archive to its end and compare every checksum. Raises Refusal, and marks nothing."""
+def read_back(
+    snapshot: Snapshot | PreparedArchive, *, take_rows: Callable[[BinaryIO], object] | None = None
+) -> Manifest:
+    """The same as `verify` for who marks nothing. Raises Refusal."""
     identity = identity_of(snapshot)
     with storage.reading(snapshot.archive) as file:
-        return verify_archive(file, identity=identity, expected_sha256=snapshot.sha256)
+        return verify_archive(file, identity=identity, expected_sha256=snapshot.sha256, take_rows=take_rows)
 
 
 @transaction.atomic

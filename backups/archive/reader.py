@@ -9,7 +9,7 @@ import hashlib
 import io
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, BinaryIO, cast
 
@@ -82,11 +82,18 @@ class ArchiveReader:
                 raise ArchiveDamaged("archive.unreadable", detail=f"{info.filename} is not stored as it is")
 
 
-def verify(file: BinaryIO, *, identity: str | None = None, expected_sha256: str | None = None) -> Manifest:
+def verify(
+    file: BinaryIO,
+    *,
+    identity: str | None = None,
+    expected_sha256: str | None = None,
+    take_rows: Callable[[BinaryIO], object] | None = None,
+) -> Manifest:
     """Read everything, check everything; the manifest.
 
     With the whole file's checksum every changed bit is found, also in the fields of the ZIP structure
-    that no reader looks at. Raise ArchiveDamaged or ArchiveTooNew.
+    that no reader looks at. `take_rows` is given the stream of the first part, to use what is read anyway:
+    it reads to the end, and nothing of it counts before that. Raise ArchiveDamaged or ArchiveTooNew.
     """
     if expected_sha256 is not None:
         found = file_sha256(file)
@@ -95,6 +102,8 @@ def verify(file: BinaryIO, *, identity: str | None = None, expected_sha256: str 
     reader = ArchiveReader(file, identity=identity)
     for index in range(len(reader.manifest.parts)):
         with reader.open_part(index) as stream:
+            if take_rows is not None and index == 0:
+                take_rows(stream)
             while stream.read(BLOCK_BYTES):
                 pass
     return reader.manifest

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, BinaryIO, cast
 
-from django.db import DataError, connection, transaction
+from django.db import DatabaseError, DataError, connection, transaction
 
 from recipients.bulk.base import AT_ONCE, Cell, Load, RawLines, Reading
 from recipients.bulk.merge import SetBasedEngine
@@ -205,7 +205,28 @@ class RawEngine(SetBasedEngine):
             self.execute(f"SET LOCAL enable_{way} = on", [])
 
     def _copy_in(self, statement: str, stream: BinaryIO, *, block: int = BLOCK_BYTES) -> int:
-        """How many rows came in."""
-        with connection.cursor() as cursor, connection.wrap_database_errors:
-            cursor.copy_expert(statement, stream, block)
-            return int(cursor.rowcount)
+        """How many rows came in. What reading the stream raises is raised."""
+        source = _Source(stream)
+        try:
+            with connection.cursor() as cursor, connection.wrap_database_errors:
+                cursor.copy_expert(statement, source, block)
+                return int(cursor.rowcount)
+        except DatabaseError:
+            if source.problem is not None:
+                raise source.problem from None
+            raise
+
+
+class _Source:
+    """A stream for the driver, which makes an error of its own of whatever a read raises."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.problem: Exception | None = None
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._stream.read(size)
+        except Exception as problem:
+            self.problem = problem
+            raise

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backups.actions.downloads import KINDS, download
+from backups.actions.keys import identity_of
 from backups.actions.restore import plan_restore
 from backups.actions.snapshots import request_snapshot
+from backups.archive import ArchiveReader, ArchiveWriter
 from backups.models import Snapshot
 from backupsvc.accounts.actor import operator
 from backupsvc.accounts.models import Account, AuditEntry, User
@@ -24,6 +29,7 @@ from recipients.actions.changes import confirm_change
 from recipients.actions.deletion import delete_group
 from recipients.actions.groups import PURGE_JOB, change_group
 from recipients.actions.recipients import remove_recipient, unsubscribe
+from recipients.bulk.engine import engine
 from recipients.models import Activity, Attribute, Change, Group, Recipient, Status
 from tests.fixtures.lists import Lists, acting, table
 
@@ -232,6 +238,42 @@ def test_restoring_one_list_changes_no_other(lists: Lists) -> None:
     before = table(other)
     lists.restore(snapshot)
     assert table(other) == before
+
+
+def exchange_rows(snapshot: Snapshot, *, path: Path) -> None:
+    """Put other rows of the same length into the archive, in a file that is whole and sealed with its key."""
+    identity = identity_of(snapshot)
+    with path.open("rb") as file:
+        reader = ArchiveReader(file, identity=identity)
+        head, text = reader.manifest, reader.open_part().read()
+    other = io.BytesIO()
+    with ArchiveWriter(other, head=head, identity=identity) as writer:
+        with writer.part(head.parts[0].name) as sink:
+            sink.write(text.replace(b"shop", b"SHOP"))
+        writer.finish()
+    mixed = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(other) as new, zipfile.ZipFile(mixed, "w") as both:
+        rows, manifest = old.infolist()
+        both.writestr(rows, new.read(rows.filename))
+        both.writestr(manifest, old.read(manifest))
+    path.write_bytes(mixed.getvalue())
+    sha256 = hashlib.sha256(mixed.getvalue()).hexdigest()
+    Snapshot.objects.filter(pk=snapshot.pk).update(sha256=sha256)
+
+
+def test_damage_that_only_the_rows_show_is_named_and_nothing_stays_staged(
+    lists: Lists, archives: Path
+) -> None:
+    group = lists.group(EVERYTHING)
+    snapshot = snapshot_of(lists, group)
+    exchange_rows(snapshot, path=archives / snapshot.archive)
+    snapshot.refresh_from_db()
+    before = table(group)
+    assert failure_of_restore(snapshot, lists=lists) == "archive.content_differs"
+    assert table(group) == before
+    assert engine().owners() == []
+    snapshot.refresh_from_db()
+    assert snapshot.damaged_code == "archive.content_differs"
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone", "swapped"])

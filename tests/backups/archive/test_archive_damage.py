@@ -19,7 +19,7 @@ from backupsvc.errors import Refusal
 ZipOf = Callable[..., io.BytesIO]
 
 
-def code_of(data: bytes | io.BytesIO, **options: str) -> str:
+def code_of(data: bytes | io.BytesIO, **options: Any) -> str:
     with pytest.raises(Refusal) as refused:
         verify(io.BytesIO(data) if isinstance(data, bytes) else data, **options)
     assert isinstance(refused.value, ArchiveDamaged | ArchiveTooNew)
