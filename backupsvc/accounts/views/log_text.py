@@ -32,7 +32,9 @@ ICONS = {
 }
 # Events that somebody should look into.
 BAD = frozenset({"failed", "damaged", "deletion_failed"})
-# Ids mean nothing to a reader, and what the line already says is not said twice.
+# Which one it was, among many of its kind: never counted.
+NUMBERS = frozenset({"change", "entry", "recipient", "snapshot"})
+# Ids of accounts and lists mean nothing to a reader, and what the line already says is not said twice.
 SILENT = frozenset(
     {"old", "new", "error", "error_code", "error_params", "code", "params", "sha256", "created_at", "due_at"}
 )
@@ -44,9 +46,11 @@ class Line:
 
     entry: AuditEntry
     text: str | Promise
+    target: str
     icon: str
     is_bad: bool
     is_support: bool
+    who: str | Promise
     origin: str | Promise
     error: str
     changes: list[tuple[str, str, str]]
@@ -59,9 +63,12 @@ def line_of(entry: AuditEntry) -> Line:
     return Line(
         entry=entry,
         text=EVENTS.get(entry.event, entry.event),
+        # Who was blocked is not written down, only whether it was an address or a domain.
+        target=readable("target", entry.target) if noun == "blocklist" else entry.target,
         icon=ICONS.get(noun, "point"),
         is_bad=verb in BAD,
         is_support=entry.origin == Origin.SUPPORT,
+        who=_who(entry),
         origin=_origin(entry),
         error=_error(entry.data),
         changes=_changes(entry.data),
@@ -82,10 +89,12 @@ def readable(key: str, value: Any) -> str:
     """A value in words."""
     if isinstance(value, bool):
         return gettext("on") if value else gettext("off")
+    if key in NUMBERS:
+        return str(value)
     if isinstance(value, int | float):
         return number(value)
     if isinstance(value, list):
-        return ", ".join(readable(key, part) for part in value)
+        return ", ".join(dict.fromkeys(readable(key, part) for part in value))
     if isinstance(value, Mapping):
         return ", ".join(f"{label_of(name)}: {readable(name, part)}" for name, part in value.items())
     if value is None or value == "":
@@ -107,6 +116,13 @@ def _error(data: Mapping[str, Any]) -> str:
     code = data.get("error_code") or data.get("error") or data.get("code")
     params = data.get("error_params") or data.get("params") or {}
     return say_code(code, params) if isinstance(code, str) and isinstance(params, Mapping) else ""
+
+
+def _who(entry: AuditEntry) -> str | Promise:
+    # The operator's label is a word: it was written in the language of the command, and is read in another.
+    if entry.user_id is None and entry.origin in Origin.values:
+        return Origin(entry.origin).label
+    return entry.user_label
 
 
 def _origin(entry: AuditEntry) -> str | Promise:
