@@ -17,7 +17,16 @@ from jinja2 import Environment, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from backupsvc.accounts.addresses import address
-from backupsvc.accounts.templatetags.ui import MenuItem, difference, draw_menu, icon, moment, number, spoken
+from backupsvc.accounts.templatetags.ui import (
+    MenuItem,
+    breakable,
+    difference,
+    draw_menu,
+    icon,
+    moment,
+    number,
+    spoken,
+)
 
 
 def environment(**options: Any) -> Environment:
@@ -33,6 +42,7 @@ def environment(**options: Any) -> Environment:
         "row_menu": row_menu,
     }
     made.filters |= {
+        "breakable": breakable,
         "capfirst": capfirst,
         "difference": difference,
         "filesizeformat": filesizeformat,

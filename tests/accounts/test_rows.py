@@ -22,6 +22,18 @@ def test_what_people_wrote_is_text(rows: Environment) -> None:
     assert rows.from_string("<b>{{ name }}</b>").render(name="<i>&") == "<b>&lt;i&gt;&amp;</b>"
 
 
+@pytest.mark.parametrize(
+    ("email", "drawn"),
+    [
+        ("anna@example.com", "anna@example.com"),
+        ("<b>alessandro.bianchi@posta.example", "&lt;b&gt;alessandro.bianchi@<wbr>posta.example"),
+        ("<b>longer than a line and no address", "&lt;b&gt;longer than a line and no address"),
+    ],
+)
+def test_a_long_address_may_go_on_after_its_at(email: str, drawn: str, rows: Environment) -> None:
+    assert rows.from_string("{{ email|breakable }}").render(email=email) == drawn
+
+
 def test_a_name_that_is_not_there_is_a_mistake(rows: Environment) -> None:
     with pytest.raises(UndefinedError):
         rows.from_string("{{ nmae }}").render(name="x")

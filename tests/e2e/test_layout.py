@@ -10,10 +10,34 @@ from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from backupsvc.accounts.models import User
+from recipients.models import Group
 from tests.fixtures.cast import ClientOf
+from tests.fixtures.lists import Lists
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("archives", "uploads")]
 DESK, PHONE = 1280, 390
+PEOPLE = (
+    "email,First name,Last name,City,Company,Remark\n"
+    "anna@example.com,Anna,Huber,Lübeck,Example,often\n"
+    "alessandro.bianchi2349@posta.example,Alessandro,D'Angelo,Edinburgh,Clienti,sometimes\n"
+    "maximiliane.alexandra.von.wolfeschlegelsteinhausen@newsletter.of.a.long.company.example,"
+    "Karl-Heinz,Müller-Lüdenscheidt,Castrop-Rauxel,"
+    "Donaudampfschifffahrtsgesellschaftskapitänswitwenpensionskasse,never\n"
+)
+
+# The words that are written in more than one line although their column has room for them.
+BROKEN_WORDS = """most => [...document.querySelectorAll(".people-table tbody :is(td, th)")].flatMap(cell => {
+  const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), found = [];
+  for (let node; (node = texts.nextNode()); ) {
+    for (const word of node.data.matchAll(/[^\\s-]+-?/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (word[0].length <= most && range.getClientRects().length > 1) found.push(word[0]);
+    }
+  }
+  return found;
+})"""
 DROP_ZONE = """() => {
   const box = selector => document.querySelector(selector).getBoundingClientRect();
   const field = document.querySelector(".drop input"), zone = box(".drop"), under = box(".drop-line").bottom;
@@ -37,6 +61,11 @@ def mine(page: Page, live_server: LiveServer, olivia: User, client_of: ClientOf)
     return page
 
 
+@pytest.fixture
+def people(lists: Lists) -> Group:
+    return lists.group(PEOPLE)
+
+
 def open_at(page: Page, path: str, *, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(path)
@@ -58,3 +87,20 @@ def test_a_file_can_be_dropped_anywhere_and_its_button_stays_below_the_text(
         assert zone["apart"] >= 0, zone
         assert zone["left"] >= 40, zone
         assert zone["everywhere"], zone
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+def test_words_of_recipients_are_not_broken(width: int, mine: Page, people: Group) -> None:
+    open_at(mine, f"/a/acme/recipients/{people.pk}/", width=width)
+    assert mine.evaluate(BROKEN_WORDS, 25) == []
+
+
+def test_a_word_longer_than_its_column_is_broken(mine: Page, people: Group) -> None:
+    open_at(mine, f"/a/acme/recipients/{people.pk}/", width=DESK)
+    assert mine.evaluate(BROKEN_WORDS, 99) != []
+
+
+def test_a_long_address_is_still_one_text(mine: Page, people: Group) -> None:
+    open_at(mine, f"/a/acme/recipients/{people.pk}/", width=PHONE)
+    address = mine.get_by_role("link", name="alessandro.bianchi2349@posta.example", exact=True)
+    assert address.inner_text() == "alessandro.bianchi2349@posta.example"

@@ -162,6 +162,19 @@ def _format(style: str, language: str) -> str:
     return pgettext("date format", "j M Y, H:i")
 
 
+# An address up to this length has room in a line of its own, on every page that shows many.
+SHORT_ADDRESS = 24
+
+
+@register.filter
+def breakable(email: str) -> str:
+    """An address that goes on in a second line after its "@" where it is too long for one."""
+    name, at, domain = email.rpartition("@")
+    if len(email) <= SHORT_ADDRESS or not at:
+        return email
+    return mark_safe(f"{escape(name)}@<wbr>{escape(domain)}")  # noqa: S308  # both parts are escaped
+
+
 @register.filter
 def initials(name: object) -> str:
     """One or two letters that stand for a person or an account."""
