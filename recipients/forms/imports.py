@@ -15,7 +15,7 @@ from django.forms import BoundField
 from django.template.defaultfilters import filesizeformat
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from backupsvc.accounts.models import Account
@@ -282,7 +282,8 @@ def _word(text: str, meaning: str, count: str) -> StatusWord:
 def _shown(meaning: str) -> str:
     """A date in full, so that nobody takes its day for its month; a number in its parts, without a mark."""
     try:
-        return date_format(date.fromisoformat(meaning), "j F Y")
+        # Translators: how a date is written in full, in Django's date format letters.
+        return date_format(date.fromisoformat(meaning), pgettext("date format", "j F Y"))
     except ValueError:
         whole, _point, fraction = meaning.partition(".")
         if fraction:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from backupsvc.accounts.models import User
+from recipients.forms import imports
 from recipients.models import Change, Group, Import, Mode, Recipient
 from tests.fixtures.wizard import Wizard, work
 
@@ -38,6 +40,16 @@ def test_dates_that_could_be_either_are_asked_and_not_guessed(wizard: Wizard) ->
     work()
     born = {one.key: one.attributes["Born"] for one in Recipient.objects.all()}
     assert born == {"anna@example.com": "1984-03-04", "bob@example.com": "1990-05-06"}
+
+
+def test_a_date_in_full_is_written_as_its_readers_write_it(
+    wizard: Wizard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Catalogs are compiled when the product is set up, not for its tests; Django brings the months.
+    monkeypatch.setattr(imports, "pgettext", lambda _context, text: {"j F Y": "j. F Y"}[text])
+    change = mapped(wizard, DATES, mapping=BORN)
+    User.objects.update(language="de")
+    assert " 4. März 1984" in wizard.get("import-mode", change)
 
 
 def test_dates_that_tell_are_shown_and_can_be_read_the_other_way(wizard: Wizard) -> None:
