@@ -104,3 +104,25 @@ def test_a_long_address_is_still_one_text(mine: Page, people: Group) -> None:
     open_at(mine, f"/a/acme/recipients/{people.pk}/", width=PHONE)
     address = mine.get_by_role("link", name="alessandro.bianchi2349@posta.example", exact=True)
     assert address.inner_text() == "alessandro.bianchi2349@posta.example"
+
+
+@pytest.mark.parametrize("width", [DESK, 1000, 800, PHONE])
+def test_pages_of_lists_and_backups_are_no_wider_than_the_window(
+    width: int, mine: Page, lists: Lists, people: Group
+) -> None:
+    lists.load(PEOPLE.replace("Anna", "Anne"), into=people, file_name="customers-of-" * 9 + "today.csv")
+    for path in ("recipients", "backups", f"recipients/{people.pk}", f"recipients/{people.pk}/changes"):
+        open_at(mine, f"/a/acme/{path}/", width=width)
+        wide = mine.evaluate(
+            "[...document.querySelectorAll('section.card, .card')]"
+            ".filter(card => card.scrollWidth > card.clientWidth + 1).map(card => card.textContent)"
+        )
+        assert wide == [], path
+
+
+def test_long_names_of_columns_stay_apart(mine: Page, people: Group) -> None:
+    open_at(mine, "/a/acme/recipients/", width=DESK)
+    names = mine.locator(".list-table thead .list-col-count")
+    names.nth(3).evaluate("cell => { cell.textContent = 'Zurückgekommen (Bounce)' }")
+    wide = names.evaluate_all("cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth)")
+    assert wide == []
