@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from backups.actions.snapshots import request_snapshot, verify
+from backups.actions.snapshots import request_snapshot
+from backups.archive.reader import file_sha256
 from backups.models import ArchiveKey, Snapshot
 from backupsvc.accounts.models import Account, AuditEntry, User
 from backupsvc.jobs.runner import drain
@@ -129,12 +131,12 @@ def test_a_file_exchanged_between_check_and_use_is_not_staged(
 ) -> None:
     before = table(world.group)
 
-    def verify_and_exchange(snapshot: Snapshot) -> object:
-        manifest = verify(snapshot)
+    def sum_and_exchange(file: BinaryIO) -> str:
+        found = file_sha256(file)
         shutil.copyfile(world.path(world.older), world.path(world.newer))
-        return manifest
+        return found
 
-    monkeypatch.setattr("backups.actions.restore.verify", verify_and_exchange)
+    monkeypatch.setattr("backups.archive.reader.file_sha256", sum_and_exchange)
     done = run("backups", "restore", world.newer.pk, "--wait", "--json")
     assert (done.code, done.json["error"]["code"]) == (1, "archive.wrong_key")
     assert table(world.group) == before
