@@ -293,9 +293,8 @@ def set_counts(change: Change, *, verdicts: Verdicts) -> None:
     change.added, change.updated = verdicts.added, verdicts.updated
     change.unchanged, change.kept_safe = verdicts.unchanged, verdicts.kept_safe
     change.deactivated, change.deleted = verdicts.deactivated, verdicts.deleted
-    judged = verdicts.added + verdicts.updated + verdicts.unchanged + verdicts.kept_safe
-    if judged + change.rejected + change.duplicates != change.rows:
-        raise AssertionError(f"change {change.pk}: {judged} judged of {change.rows} rows")
+    if verdicts.addresses + change.rejected + change.duplicates != change.rows:
+        raise AssertionError(f"change {change.pk}: {verdicts.addresses} judged of {change.rows} rows")
 
 
 def change_failed(job: Job, refusal: Refusal) -> None:

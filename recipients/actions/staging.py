@@ -92,8 +92,8 @@ def finish_staging(
         verdicts, safe = engine().preview(plan_of(change), most_kept_safe=LISTED_ROWS)
         judged = engine().judged(change.pk)
     counts = {name: count for name, count in asdict(verdicts).items() if name != "shift"}
-    distinct = verdicts.added + verdicts.updated + verdicts.unchanged + verdicts.kept_safe
-    change.rows, change.rejected, change.duplicates = rows, rejected, staged + repeated - distinct
+    change.rows, change.rejected = rows, rejected
+    change.duplicates = staged + repeated - verdicts.addresses
     preview = {
         **counts,
         "rows": rows,

@@ -149,6 +149,11 @@ class Verdicts:
     # Recipients by status before and after: {"active": -3, …}, for the counts kept on the group.
     shift: Mapping[str, int] | None = None
 
+    @property
+    def addresses(self) -> int:
+        """How many different addresses were judged."""
+        return self.added + self.updated + self.unchanged + self.kept_safe
+
 
 @dataclass(frozen=True)
 class KeptSafe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from django.db import connection
 
@@ -20,6 +21,8 @@ JUDGED = "line, key, rid, verdict, writes, old_status, new_status, why, is_new"
 
 # Of those, the ones whose recipients get new values.
 UPDATED = "writes = 1 AND old_status IS NOT NULL"
+# The ones that are added without looking at anything else.
+NEW = "writes = 1 AND is_new = 1"
 
 
 class SetBasedEngine(BulkEngine):
@@ -42,6 +45,10 @@ class SetBasedEngine(BulkEngine):
     def _drop_tables(self, tables: Tables) -> None:
         """Drop a change's own tables; those that somebody is using may stay."""
 
+    @abstractmethod
+    def _finding(self, addresses: int, plan: Plan, *, staged: int) -> AbstractContextManager[Dialect]:
+        """How the recipients of so many of the staged addresses are best found by statements of the block."""
+
     def preview(self, plan: Plan, *, most_kept_safe: int) -> tuple[Verdicts, list[KeptSafe]]:
         if self._is_first(plan):
             return self._first_verdicts(plan), []
@@ -61,12 +68,12 @@ class SetBasedEngine(BulkEngine):
             self._judge(plan)
         verdicts = self._counted(plan)
         if plan.mode == Mode.DELETE:
-            self._remove_judged(plan)
+            self._remove_judged(plan, staged=verdicts.addresses)
             return verdicts
         if not plan.reactivate:
-            self._insert_new(plan)
-        self._update_judged(plan)
-        self._insert_judged(plan, but_new=not plan.reactivate)
+            self._insert_new(plan, staged=verdicts.addresses)
+        self._update_judged(plan, staged=verdicts.addresses)
+        self._insert_judged(plan, staged=verdicts.addresses, but_new=not plan.reactivate)
         if plan.reactivate:
             self._forget_opt_outs(plan)
         return verdicts
@@ -146,18 +153,15 @@ class SetBasedEngine(BulkEngine):
             f" FROM ({select}) AS c WHERE verdict <> 'unchanged'"
         )
 
-    def _insert_new(self, plan: Plan) -> None:
+    def _insert_new(self, plan: Plan, *, staged: int) -> None:
         """Add those whom the list does not know at all straight from the staged rows."""
-        if self._are_all_new(plan):
+        new = self._count(f"{tables_of(plan.change_id).judged} WHERE {NEW}")
+        if new and new == staged:
             self._insert_all(plan)
             return
         # In the order of the index that they go into: half the time of any other order.
-        rows = self._judged_rows(plan, where="is_new = 1 AND writes = 1")
+        rows = self._judged_rows(plan, where=NEW)
         self._insert(plan, winners=f"SELECT * FROM ({rows}) AS u ORDER BY key")
-
-    def _are_all_new(self, plan: Plan) -> bool:
-        new = self._count(f"{tables_of(plan.change_id).judged} WHERE is_new = 1 AND writes = 1")
-        return bool(new) and new == self.addresses(plan.change_id)
 
     def _insert_all(self, plan: Plan) -> None:
         """Add the last line of each address, by key."""
@@ -318,40 +322,47 @@ class SetBasedEngine(BulkEngine):
             shift=shift,
         )
 
-    def _update_judged(self, plan: Plan) -> None:
+    def _update_judged(self, plan: Plan, *, staged: int) -> None:
         """Give known recipients what was found when they were judged."""
         assignments = ", ".join(["email = v.email", *(f"{name} = v.n_{name}" for name in VALUES)])
         if plan.mode == Mode.DEACTIVATE:
             # It happens now, not when it was judged.
             assignments = "deactivated = %(now)s"
-        self.execute(
-            f"UPDATE recipients_recipient SET {assignments}, change_id = %(change)s"
-            f" FROM {tables_of(plan.change_id).judged} AS v"
-            f" WHERE v.writes = 1 AND v.old_status IS NOT NULL AND {self.dialect.is_same}",
-            self._parameters(plan),
-        )
+        judged = tables_of(plan.change_id).judged
+        count = self._count(f"{judged} WHERE {UPDATED}")
+        if not count:
+            return
+        with self._finding(count, plan, staged=staged) as dialect:
+            self.execute(
+                f"UPDATE recipients_recipient SET {assignments}, change_id = %(change)s FROM {judged} AS v"
+                f" WHERE v.writes = 1 AND v.old_status IS NOT NULL AND {dialect.is_same}",
+                self._parameters(plan),
+            )
 
-    def _insert_judged(self, plan: Plan, *, but_new: bool) -> None:
+    def _insert_judged(self, plan: Plan, *, staged: int, but_new: bool) -> None:
         """Add those whom the list does not hold, but knows or may know otherwise."""
         where = f"writes = 1 AND old_status IS NULL{' AND is_new = 0' if but_new else ''}"
-        judged = tables_of(plan.change_id).judged
-        if not self.execute(f"SELECT EXISTS (SELECT 1 FROM {judged} WHERE {where})", [])[0][0]:
+        count = self._count(f"{tables_of(plan.change_id).judged} WHERE {where}")
+        if not count:
             return
-        select = self._classified(plan, winners=self._judged_rows(plan, where=where))
-        self._insert_classified(plan, select=f"{select} ORDER BY key")
+        rows = self._judged_rows(plan, where=where)
+        with self._finding(count, plan, staged=staged) as dialect:
+            select = self._classified(plan, winners=rows, dialect=dialect)
+            self._insert_classified(plan, select=f"{select} ORDER BY key")
 
-    def _remove_judged(self, plan: Plan) -> None:
+    def _remove_judged(self, plan: Plan, *, staged: int) -> None:
         judged = tables_of(plan.change_id).judged
         gone = f"group_id = %(group)s AND key IN (SELECT key FROM {judged} WHERE writes = 1)"
         parameters = {"group": plan.group_id}
-        self._remember_opt_outs(
-            "SELECT account_id, group_id, key, deactivated, bounced FROM recipients_recipient"
-            f" WHERE {gone} AND (deactivated IS NOT NULL OR bounced IS NOT NULL)",
-            parameters,
-        )
         ids = f"SELECT id FROM recipients_recipient WHERE {gone}"
-        self.execute(f"DELETE FROM recipients_activity WHERE recipient_id IN ({ids})", parameters)
-        self.execute(f"DELETE FROM recipients_recipient WHERE {gone}", parameters)
+        with self._finding(staged, plan, staged=staged):
+            self._remember_opt_outs(
+                "SELECT account_id, group_id, key, deactivated, bounced FROM recipients_recipient"
+                f" WHERE {gone} AND (deactivated IS NOT NULL OR bounced IS NOT NULL)",
+                parameters,
+            )
+            self.execute(f"DELETE FROM recipients_activity WHERE recipient_id IN ({ids})", parameters)
+            self.execute(f"DELETE FROM recipients_recipient WHERE {gone}", parameters)
 
     def _remember_opt_outs(self, select: str, parameters: Sequence[object] | Mapping[str, object]) -> None:
         self.execute(

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 
 from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row
-from recipients.bulk.merge import UPDATED
+from recipients.bulk.merge import NEW
 from recipients.bulk.plain import ROWS, literal
 from recipients.bulk.postgres_raw import BLOCK_BYTES, RawEngine, in_order
 from recipients.bulk.second import Second
@@ -86,33 +86,31 @@ class PostgresEngine(RawEngine):
     def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
         _raw, keyed, _plain, judged = tables_of(plan.change_id)
         self._index_keys(plan.change_id)
+        staged = self.addresses(plan.change_id)
         with Second(needed=in_order(keyed)) as second:
             middle = self._middle("key", table=keyed) if not is_alone and self._has_table(keyed) else ""
             if not (middle and second.is_there):
                 self._drop(half_of(judged), judged)
-                self._judge_among("TRUE", plan, into=judged)
+                self._judge_among("TRUE", plan, staged=staged, into=judged)
                 return
             # Each drops its own: one must not wait for what the other has not committed.
             second.start(self._drop, half_of(judged)).result()
             self._drop(judged)
-            upper = second.start(self._judge_among, f"key >= {literal(middle)}", plan, into=half_of(judged))
-            self._judge_among(f"key < {literal(middle)}", plan, into=judged)
+            above, below = f"key >= {literal(middle)}", f"key < {literal(middle)}"
+            upper = second.start(self._judge_among, above, plan, staged=staged, into=half_of(judged))
+            self._judge_among(below, plan, staged=staged, into=judged)
             upper.result()
             self._join(judged)
 
-    def _judge_among(self, keys: str, plan: Plan, *, into: str) -> None:
+    def _judge_among(self, keys: str, plan: Plan, *, staged: int, into: str) -> None:
         """Make a table of what becomes of the addresses with such keys; `keys` is a condition."""
-        are_few = self._are_few(self.addresses(plan.change_id), plan)
-        listed = "{table}" if are_few else LISTED.replace("{keys}", f"AND {keys}")
         with transaction.atomic():
             self._set_planner()
-            select = self._judged(
-                plan,
-                winners=f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {keys}",
-                dialect=replace(self.dialect, listed=listed),
-            )
-            with self._one_by_one() if are_few else self._side_by_side(plan):
+            with self._finding(staged, plan, staged=staged, keys=keys) as dialect:
+                winners = f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {keys}"
+                select = self._judged(plan, winners=winners, dialect=dialect)
                 self.execute(f"{self.create_staging} {into} AS {select}", self._parameters(plan))
+            self.execute(f"CREATE INDEX ON {into} (key)", [])
 
     def _first_verdicts(self, plan: Plan) -> Verdicts:
         with self._side_by_side(plan):
@@ -122,28 +120,29 @@ class PostgresEngine(RawEngine):
         with self._side_by_side(plan):
             super()._insert_all(plan)
 
-    def _update_judged(self, plan: Plan) -> None:
-        judged = tables_of(plan.change_id).judged
-        count = self._count(f"{judged} WHERE {UPDATED}")
-        if self._are_few(count, plan):
-            with self._one_by_one():
-                super()._update_judged(plan)
-            return
-        for table in filter(self._has_table, (judged, half_of(judged))):
-            self.execute(f"CREATE INDEX ON {table} (key) WHERE {UPDATED}", [])
-        with self._side_by_side(plan):
-            super()._update_judged(plan)
+    def _insert_new(self, plan: Plan, *, staged: int) -> None:
+        new = self._count(f"{tables_of(plan.change_id).judged} WHERE {NEW}")
+        with self._side_by_side(plan) if new * FEW >= staged else nullcontext():
+            super()._insert_new(plan, staged=staged)
 
-    def _remove_judged(self, plan: Plan) -> None:
-        are_few = self._are_few(self.addresses(plan.change_id), plan)
-        with self._one_by_one() if are_few else nullcontext():
-            super()._remove_judged(plan)
+    def _judged_rows(self, plan: Plan, *, where: str) -> str:
+        # By their keys: in whose order both lie, and by which the one can be looked up in the other.
+        rows = self._staged(plan.change_id)
+        judged = f"SELECT key, line FROM {tables_of(plan.change_id).judged} WHERE {where}"
+        return f"SELECT s.* FROM ({rows}) AS s JOIN ({judged}) AS j ON j.key = s.key AND j.line = s.line"
 
-    def _are_few(self, addresses: int, plan: Plan) -> bool:
-        """Whether to read the whole list would be more work than to look so many addresses up in it."""
+    @contextmanager
+    def _finding(self, addresses: int, plan: Plan, *, staged: int, keys: str = "TRUE") -> Iterator[Dialect]:
+        """Few are looked up one by one; beside more the list is read, of the keys with that condition."""
         counts = "active_count + unconfirmed_count + inactive_count + bounced_count"
         listed = self.execute(f"SELECT {counts} FROM recipients_group WHERE id = %s", [plan.group_id])
-        return bool(listed) and addresses * FEW < int(str(listed[0][0]))
+        known = int(str(listed[0][0])) if listed else 0
+        if addresses * FEW < max(known, staged):
+            with self._one_by_one():
+                yield replace(self.dialect, listed="{table}")
+        else:
+            with self._side_by_side(plan):
+                yield replace(self.dialect, listed=LISTED.replace("{keys}", f"AND {keys}"))
 
     @contextmanager
     def _one_by_one(self) -> Iterator[None]:

@@ -152,8 +152,8 @@ def test_what_breaks_while_the_second_connection_judges_is_judged_again(
     judge_among = PostgresEngine._judge_among
     broken: list[str] = []
 
-    def breaking(self: PostgresEngine, keys: str, plan: Plan, *, into: str) -> None:
-        judge_among(self, keys, plan, into=into)
+    def breaking(self: PostgresEngine, keys: str, plan: Plan, *, staged: int, into: str) -> None:
+        judge_among(self, keys, plan, staged=staged, into=into)
         if into.endswith(half_of("")) and not broken:
             broken.append(into)
             raise OperationalError("the connection is gone")

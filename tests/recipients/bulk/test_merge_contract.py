@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backupsvc.accounts.models import Account
+from recipients.bulk import postgres
 from recipients.bulk.base import Plan, Stage
 from recipients.bulk.engine import engine
 from recipients.models import BlocklistEntry, Group, Mode, OptOut, Recipient, Status
@@ -77,10 +78,11 @@ def steps(draw: st.DrawFn) -> tuple[model.Rules, list[Stage]]:
     return rules, [draw(staged(line=line, fields=fields)) for line in range(2, number + 2)]
 
 
-@pytest.fixture(params=[0, 1_000_000], ids=["read side by side", "looked up one by one"])
-def group(request: pytest.FixtureRequest, account: Account) -> Group:
-    """A list. How long it says it is decides how PostgreSQL finds the recipients of a change's addresses."""
-    return Group.objects.create(account=account, name="Contract", active_count=request.param)
+@pytest.fixture(params=[postgres.FEW, 0], ids=["read side by side", "looked up one by one"])
+def group(request: pytest.FixtureRequest, account: Account, monkeypatch: pytest.MonkeyPatch) -> Group:
+    """A list, whose recipients PostgreSQL finds in one way and in the other."""
+    monkeypatch.setattr(postgres, "FEW", request.param)
+    return Group.objects.create(account=account, name="Contract")
 
 
 @pytest.fixture
