@@ -33,8 +33,21 @@ class Restoring(Archiving):
 
     def into_new(self) -> None:
         self.backed_up()
-        self.wish = {"target": "new", "new_name": f"Restored {self.turn}"}
+        self.wish = {"target": "new", "new_name": f"Restored {self.snapshot.pk}, {self.turn}"}
         self.scene.settle()
+
+    def into_new_after_opt_outs(self) -> None:
+        """One in a hundred of the list has unsubscribed: all rows are compared with those who left."""
+        if not self.turn:
+            scene, group = self.scene, self.scene.filled_group()
+            left = scene.execute(
+                "UPDATE recipients_recipient SET deactivated = CURRENT_TIMESTAMP"
+                " WHERE group_id = %s AND id %% 100 = 0 RETURNING id",
+                [group.pk],
+            )
+            group.active_count, group.inactive_count = group.active_count - len(left), len(left)
+            group.save(update_fields=["active_count", "inactive_count"])
+        self.into_new()
 
     def over_full(self, *, every: int) -> None:
         """Over a list of the same people of whom one in `every` differs."""
@@ -73,6 +86,7 @@ def restore(scene: Scene) -> Iterator[Work]:
             ways = [Way("zstd -dc into COPY", raw, restoring.raw_file, rows=rows, target=target)]
         yield Work(title, Way("restore", restoring.restore, partial(before, restoring), rows=rows), ways)
         scene.keep_only_filled()
+    scene.forget_filled()
 
 
 def _targets() -> Iterator[tuple[str, Callable[[Restoring], None], float | None]]:
@@ -80,6 +94,7 @@ def _targets() -> Iterator[tuple[str, Callable[[Restoring], None], float | None]
     yield "Restore as a new list", Restoring.into_new, 0.85
     yield "Restore over a list, 1 % differs", partial(Restoring.over_full, every=100), None
     yield "Restore over a list, all rows differ", partial(Restoring.over_full, every=1), None
+    yield "Restore as a new list, 1 % unsubscribed", Restoring.into_new_after_opt_outs, None
 
 
 def look(scene: Scene) -> Iterator[Work]:
