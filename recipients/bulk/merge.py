@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 from django.db import connection
 
 from recipients.bulk.base import BulkEngine, KeptSafe, Plan, Verdicts
 from recipients.bulk.plain import ROWS
 from recipients.bulk.staging import Tables, tables_of
-from recipients.bulk.verdict import VALUES, Dialect, classified
+from recipients.bulk.verdict import VALUES, Dialect, classified, status_sql
 from recipients.models import Mode, compact_json
 
 WRITTEN = ("key", "email", *VALUES)
@@ -63,7 +64,7 @@ class SetBasedEngine(BulkEngine):
 
     def merge(self, plan: Plan) -> Verdicts:
         if self._is_first(plan):
-            return self._fill(plan)
+            return self._filled(plan, added=self._insert_all(plan))
         if not (plan.is_judged and self._has_table(tables_of(plan.change_id).judged)):
             self._judge(plan)
         verdicts = self._counted(plan)
@@ -163,21 +164,24 @@ class SetBasedEngine(BulkEngine):
         rows = self._judged_rows(plan, where=NEW)
         self._insert(plan, winners=f"SELECT * FROM ({rows}) AS u ORDER BY key")
 
-    def _insert_all(self, plan: Plan) -> None:
-        """Add the last line of each address, by key."""
-        self._insert(plan, winners=self._winners(plan))
+    def _insert_all(self, plan: Plan) -> int:
+        """Add the last line of each address, by key; how many."""
+        return self._insert(plan, winners=self._winners(plan))
 
-    def _insert(self, plan: Plan, *, winners: str) -> None:
+    def _insert(self, plan: Plan, *, winners: str) -> int:
         select = classified(plan, dialect=self.dialect, winners=winners, is_new=True)
-        self._insert_classified(plan, select=select)
+        return self._insert_classified(plan, select=select)
 
-    def _insert_classified(self, plan: Plan, *, select: str) -> None:
-        self.execute(
-            f"INSERT INTO recipients_recipient (account_id, group_id, change_id, {', '.join(WRITTEN)})"
-            f" SELECT %(account)s, %(group)s, %(change)s, key, email,"
-            f" {', '.join(f'n_{name}' for name in VALUES)} FROM ({select}) AS c WHERE writes = 1",
-            self._parameters(plan),
-        )
+    def _insert_classified(self, plan: Plan, *, select: str) -> int:
+        parameters: Any = self._parameters(plan)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO recipients_recipient (account_id, group_id, change_id, {', '.join(WRITTEN)})"
+                f" SELECT %(account)s, %(group)s, %(change)s, key, email,"
+                f" {', '.join(f'n_{name}' for name in VALUES)} FROM ({select}) AS c WHERE writes = 1",
+                parameters,
+            )
+            return int(cursor.rowcount)
 
     # A list without a past: nothing to compare with
 
@@ -212,11 +216,18 @@ class SetBasedEngine(BulkEngine):
         )
         return _all_added(rows)
 
-    def _fill(self, plan: Plan) -> Verdicts:
-        """Add every address to the empty list."""
-        verdicts = self._first_verdicts(plan)
-        self._insert_all(plan)
-        return verdicts
+    def _filled(self, plan: Plan, *, added: int) -> Verdicts:
+        """The verdicts where so many rows were put into a list that was empty."""
+        # All but the active ones are in an index of their own.
+        rows = self.execute(
+            f"SELECT {status_sql('')}, count(*) FROM recipients_recipient WHERE group_id = %s"
+            " AND (activated IS NULL OR deactivated IS NOT NULL OR bounced IS NOT NULL) GROUP BY 1",
+            [plan.group_id],
+        )
+        shift = {str(status): int(str(count)) for status, count in rows}
+        if active := added - sum(shift.values()):
+            shift["active"] = active
+        return Verdicts(added=added, shift=shift)
 
     # The rows of a change
 

@@ -116,9 +116,9 @@ class PostgresEngine(RawEngine):
         with self._side_by_side(plan):
             return super()._first_verdicts(plan)
 
-    def _insert_all(self, plan: Plan) -> None:
+    def _insert_all(self, plan: Plan) -> int:
         with self._side_by_side(plan):
-            super()._insert_all(plan)
+            return super()._insert_all(plan)
 
     def _insert_new(self, plan: Plan, *, staged: int) -> None:
         new = self._count(f"{tables_of(plan.change_id).judged} WHERE {NEW}")
