@@ -15,7 +15,7 @@ from django.db import OperationalError, connection, transaction
 from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row
 from recipients.bulk.merge import NEW
-from recipients.bulk.plain import ROWS, literal
+from recipients.bulk.plain import ROWS
 from recipients.bulk.postgres_raw import BLOCK_BYTES, RawEngine, in_order
 from recipients.bulk.second import Second
 from recipients.bulk.staging import PREFIX, Tables, change_of, half_of, tables_of
@@ -31,6 +31,8 @@ FEW = 10
 # A person's click must not wait for a worker that is loading a table; the sweep drops it later.
 LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
 
+# Of two connections each judges a half of the keys. Any character may stand in a key, a percent sign too.
+BELOW, ABOVE = "key < %(middle)s", "key >= %(middle)s"
 # The rows of a list, of all keys or of some, in their order.
 LISTED = "(SELECT * FROM {table} WHERE group_id = {group} {keys} ORDER BY key OFFSET 0)"
 DIALECT = Dialect(
@@ -91,25 +93,29 @@ class PostgresEngine(RawEngine):
             middle = self._middle("key", table=keyed) if not is_alone and self._has_table(keyed) else ""
             if not (middle and second.is_there):
                 self._drop(half_of(judged), judged)
-                self._judge_among("TRUE", plan, staged=staged, into=judged)
+                self._judge_among(plan, staged=staged, into=judged)
                 return
             # Each drops its own: one must not wait for what the other has not committed.
             second.start(self._drop, half_of(judged)).result()
             self._drop(judged)
-            above, below = f"key >= {literal(middle)}", f"key < {literal(middle)}"
-            upper = second.start(self._judge_among, above, plan, staged=staged, into=half_of(judged))
-            self._judge_among(below, plan, staged=staged, into=judged)
+            upper = second.start(
+                self._judge_among, plan, staged=staged, into=half_of(judged), keys=ABOVE, middle=middle
+            )
+            self._judge_among(plan, staged=staged, into=judged, keys=BELOW, middle=middle)
             upper.result()
             self._join(judged)
 
-    def _judge_among(self, keys: str, plan: Plan, *, staged: int, into: str) -> None:
-        """Make a table of what becomes of the addresses with such keys; `keys` is a condition."""
+    def _judge_among(
+        self, plan: Plan, *, staged: int, into: str, keys: str = "TRUE", middle: str = ""
+    ) -> None:
+        """Make a table of what becomes of the addresses of whose keys the condition is true."""
         with transaction.atomic():
             self._set_planner()
             with self._finding(staged, plan, staged=staged, keys=keys) as dialect:
                 winners = f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {keys}"
                 select = self._judged(plan, winners=winners, dialect=dialect)
-                self.execute(f"{self.create_staging} {into} AS {select}", self._parameters(plan))
+                parameters = self._parameters(plan) | {"middle": middle}
+                self.execute(f"{self.create_staging} {into} AS {select}", parameters)
             self.execute(f"CREATE INDEX ON {into} (key)", [])
 
     def _first_verdicts(self, plan: Plan) -> Verdicts:

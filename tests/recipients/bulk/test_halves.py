@@ -96,6 +96,17 @@ def test_two_connections_make_the_same_of_a_file_as_one(
     assert all((in_halves[0]["rejected"], in_halves[0]["duplicates"], in_halves[3]["updated"]))
 
 
+@pytest.mark.parametrize("mark", ["%", "%s", "{", "{table}", "'", "$1", "%middle"])
+def test_the_address_in_the_middle_may_hold_any_character(
+    lists: Lists, halved: None, halves: list[str], mark: str
+) -> None:
+    lines = [f"a{mark}{number:03}@example.com,web" for number in range(200)]
+    group = lists.group("\n".join(["email,source", *lines]))
+    change = lists.load("\n".join(["email,source", *lines]).replace(",web", ",shop"), into=group)
+    assert (change.state, change.updated, change.error_code) == ("done", 200, "")
+    assert "_judge_among" in halves
+
+
 def test_without_a_second_connection_one_does_all(
     lists: Lists, monkeypatch: pytest.MonkeyPatch, halved: None, halves: list[str]
 ) -> None:
@@ -152,8 +163,8 @@ def test_what_breaks_while_the_second_connection_judges_is_judged_again(
     judge_among = PostgresEngine._judge_among
     broken: list[str] = []
 
-    def breaking(self: PostgresEngine, keys: str, plan: Plan, *, staged: int, into: str) -> None:
-        judge_among(self, keys, plan, staged=staged, into=into)
+    def breaking(self: PostgresEngine, plan: Plan, *, into: str, **given: Any) -> None:
+        judge_among(self, plan, into=into, **given)
         if into.endswith(half_of("")) and not broken:
             broken.append(into)
             raise OperationalError("the connection is gone")
