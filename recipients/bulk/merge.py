@@ -363,10 +363,10 @@ class SetBasedEngine(BulkEngine):
 
     def _remove_judged(self, plan: Plan, *, staged: int) -> None:
         judged = tables_of(plan.change_id).judged
-        gone = f"group_id = %(group)s AND key IN (SELECT key FROM {judged} WHERE writes = 1)"
         parameters = {"group": plan.group_id}
-        ids = f"SELECT id FROM recipients_recipient WHERE {gone}"
-        with self._finding(staged, plan, staged=staged):
+        with self._finding(staged, plan, staged=staged) as dialect:
+            gone = dialect.is_judged.format(judged=f"{judged} WHERE writes = 1")
+            ids = f"SELECT id FROM recipients_recipient WHERE {gone}"
             self._remember_opt_outs(
                 "SELECT account_id, group_id, key, deactivated, bounced FROM recipients_recipient"
                 f" WHERE {gone} AND (deactivated IS NOT NULL OR bounced IS NOT NULL)",

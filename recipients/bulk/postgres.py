@@ -35,6 +35,9 @@ LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
 BELOW, ABOVE = "key < %(middle)s", "key >= %(middle)s"
 # The rows of a list, of all keys or of some, in their order.
 LISTED = "(SELECT * FROM {table} WHERE group_id = {group} {keys} ORDER BY key OFFSET 0)"
+# The one row of a list with the address of the row `s`. Without the fence the planner, who knows nothing of a
+# list that this transaction has filled, may read all of it for each address: minutes for ten thousand.
+LOOKED_UP = "LATERAL (SELECT * FROM {table} WHERE group_id = {group} AND key = s.key OFFSET 0)"
 DIALECT = Dialect(
     differs="IS DISTINCT FROM",
     winners="SELECT DISTINCT ON (key) * FROM ({staged}) AS s ORDER BY key, line DESC",
@@ -57,6 +60,14 @@ DIALECT = Dialect(
     is_cleared_and_merged="{old} = {new}",
     # Both lie in this order, so that they can be read side by side.
     is_same="recipients_recipient.group_id = %(group)s AND recipients_recipient.key = v.key",
+    is_judged="group_id = %(group)s AND key IN (SELECT key FROM {judged})",
+)
+# Of those who were judged their ids are known: no word of their list, for the same reason.
+FOUND_ONE_BY_ONE = replace(
+    DIALECT,
+    listed=LOOKED_UP,
+    is_same="recipients_recipient.id = v.rid",
+    is_judged="id IN (SELECT rid FROM {judged})",
 )
 
 
@@ -145,7 +156,7 @@ class PostgresEngine(RawEngine):
         known = int(str(listed[0][0])) if listed else 0
         if addresses * FEW < max(known, staged):
             with self._one_by_one():
-                yield replace(self.dialect, listed="{table}")
+                yield FOUND_ONE_BY_ONE
         else:
             with self._side_by_side(plan):
                 yield replace(self.dialect, listed=LISTED.replace("{keys}", f"AND {keys}"))
