@@ -157,12 +157,15 @@ class SetBasedEngine(BulkEngine):
     def _insert_new(self, plan: Plan, *, staged: int) -> None:
         """Add those whom the list does not know at all straight from the staged rows."""
         new = self._count(f"{tables_of(plan.change_id).judged} WHERE {NEW}")
-        if new and new == staged:
+        if not new:
+            return
+        if new == staged:
             self._insert_all(plan)
             return
-        # In the order of the index that they go into: half the time of any other order.
         rows = self._judged_rows(plan, where=NEW)
-        self._insert(plan, winners=f"SELECT * FROM ({rows}) AS u ORDER BY key")
+        with self._finding(new, plan, staged=staged):
+            # In the order of the index that they go into: half the time of any other order.
+            self._insert(plan, winners=f"SELECT * FROM ({rows}) AS u ORDER BY key")
 
     def _insert_all(self, plan: Plan) -> int:
         """Add the last line of each address, by key; how many."""
@@ -235,19 +238,13 @@ class SetBasedEngine(BulkEngine):
         """A SELECT of the last line of each address."""
         return self.dialect.winners.format(staged=self._staged(plan.change_id, order=self.dialect.by_key))
 
-    def _staged(self, change_id: int, *, lines: str = "", order: str = "") -> str:
-        """A SELECT of a change's staged rows, wherever they lie; of some lines only, if so asked.
-
-        `order` is the one in which plain rows are to be read.
-        """
+    def _staged(self, change_id: int, *, order: str = "") -> str:
+        """A SELECT of a change's staged rows, wherever they lie; `order`: of the plain ones."""
         columns, plain = ", ".join(ROWS), tables_of(change_id).plain
-        only = f"line IN ({lines})" if lines else ""
         checked = f"SELECT {columns} FROM recipients_stagedrow WHERE change_id = %(change)s"
-        checked += f" AND {only}" if only else ""
         if not self._has_table(plain):
             return checked
-        where = f"WHERE {only}" if only else ""
-        rows = f"SELECT {columns} FROM {plain} {where} {order}"
+        rows = f"SELECT {columns} FROM {plain} {order}"
         return f"SELECT * FROM ({rows}) AS p UNION ALL {checked}" if self._has_checked(change_id) else rows
 
     def _has_checked(self, change_id: int) -> bool:
@@ -259,8 +256,10 @@ class SetBasedEngine(BulkEngine):
 
     def _judged_rows(self, plan: Plan, *, where: str) -> str:
         """A SELECT of the staged rows that were judged so."""
-        lines = f"SELECT line FROM {tables_of(plan.change_id).judged} WHERE {where}"
-        return f"SELECT * FROM ({self._staged(plan.change_id, lines=lines)}) AS s {self.dialect.fence}"
+        # By their keys too: PostgreSQL has both in their order, and looks the one up in the other by them.
+        judged = f"SELECT key, line FROM {tables_of(plan.change_id).judged} WHERE {where}"
+        rows = self._staged(plan.change_id)
+        return f"SELECT s.* FROM ({judged}) AS j JOIN ({rows}) AS s ON s.key = j.key AND s.line = j.line"
 
     def addresses(self, change_id: int) -> int:
         """How many different addresses are staged."""
@@ -346,7 +345,7 @@ class SetBasedEngine(BulkEngine):
         with self._finding(count, plan, staged=staged) as dialect:
             self.execute(
                 f"UPDATE recipients_recipient SET {assignments}, change_id = %(change)s FROM {judged} AS v"
-                f" WHERE v.writes = 1 AND v.old_status IS NOT NULL AND {dialect.is_same}",
+                f" WHERE {UPDATED} AND {dialect.is_same}",
                 self._parameters(plan),
             )
 
@@ -365,7 +364,7 @@ class SetBasedEngine(BulkEngine):
         judged = tables_of(plan.change_id).judged
         parameters = {"group": plan.group_id}
         with self._finding(staged, plan, staged=staged) as dialect:
-            gone = dialect.is_judged.format(judged=f"{judged} WHERE writes = 1")
+            gone = dialect.is_one_of.format(judged=f"{judged} WHERE writes = 1")
             ids = f"SELECT id FROM recipients_recipient WHERE {gone}"
             self._remember_opt_outs(
                 "SELECT account_id, group_id, key, deactivated, bounced FROM recipients_recipient"

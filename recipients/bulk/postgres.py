@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -14,7 +14,6 @@ from django.db import OperationalError, connection, transaction
 
 from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, encode_row
-from recipients.bulk.merge import NEW
 from recipients.bulk.plain import ROWS
 from recipients.bulk.postgres_raw import BLOCK_BYTES, RawEngine, in_order
 from recipients.bulk.second import Second
@@ -60,14 +59,14 @@ DIALECT = Dialect(
     is_cleared_and_merged="{old} = {new}",
     # Both lie in this order, so that they can be read side by side.
     is_same="recipients_recipient.group_id = %(group)s AND recipients_recipient.key = v.key",
-    is_judged="group_id = %(group)s AND key IN (SELECT key FROM {judged})",
+    is_one_of="group_id = %(group)s AND key IN (SELECT key FROM {judged})",
 )
 # Of those who were judged their ids are known: no word of their list, for the same reason.
 FOUND_ONE_BY_ONE = replace(
     DIALECT,
     listed=LOOKED_UP,
     is_same="recipients_recipient.id = v.rid",
-    is_judged="id IN (SELECT rid FROM {judged})",
+    is_one_of="id IN (SELECT rid FROM {judged})",
 )
 
 
@@ -136,17 +135,6 @@ class PostgresEngine(RawEngine):
     def _insert_all(self, plan: Plan) -> int:
         with self._side_by_side(plan):
             return super()._insert_all(plan)
-
-    def _insert_new(self, plan: Plan, *, staged: int) -> None:
-        new = self._count(f"{tables_of(plan.change_id).judged} WHERE {NEW}")
-        with self._side_by_side(plan) if new * FEW >= staged else nullcontext():
-            super()._insert_new(plan, staged=staged)
-
-    def _judged_rows(self, plan: Plan, *, where: str) -> str:
-        # By their keys: in whose order both lie, and by which the one can be looked up in the other.
-        rows = self._staged(plan.change_id)
-        judged = f"SELECT key, line FROM {tables_of(plan.change_id).judged} WHERE {where}"
-        return f"SELECT s.* FROM ({rows}) AS s JOIN ({judged}) AS j ON j.key = s.key AND j.line = s.line"
 
     @contextmanager
     def _finding(self, addresses: int, plan: Plan, *, staged: int, keys: str = "TRUE") -> Iterator[Dialect]:

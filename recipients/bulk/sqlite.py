@@ -117,12 +117,11 @@ class SqliteEngine(SetBasedEngine):
         plain = tables_of(change_id).plain
         self.execute(f"CREATE TABLE IF NOT EXISTS {plain} (line INTEGER PRIMARY KEY, {columns})", [])
 
-    def _staged(self, change_id: int, *, lines: str = "", order: str = "") -> str:
+    def _staged(self, change_id: int, *, order: str = "") -> str:
         plain = tables_of(change_id).plain
         if not self._has_table(plain):
-            return super()._staged(change_id, lines=lines, order=order)
-        only = f" WHERE line IN ({lines})" if lines else ""
-        return f"SELECT {', '.join(ROWS)} FROM {plain}{only} {order}"
+            return super()._staged(change_id, order=order)
+        return f"SELECT {', '.join(ROWS)} FROM {plain} {order}"
 
     def stage_rejects(self, change_id: int, *, rejects: Sequence[Reject]) -> None:
         self.execute_many(

@@ -61,8 +61,8 @@ class Dialect:
     spelled: str
     # The condition that a row `v` of what is below is about the recipient of an UPDATE.
     is_same: str = "recipients_recipient.id = v.rid"
-    # The condition that a recipient is about one of the rows {judged}.
-    is_judged: str = "id IN (SELECT rid FROM {judged})"
+    # The condition that a recipient is one of those whom the rows {judged} are about.
+    is_one_of: str = "id IN (SELECT rid FROM {judged})"
     # As `is_merged`, for `cleared_and_merged`.
     is_cleared_and_merged: str = ""
 
