@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,22 @@ def _own_storage(name: str, tmp_path: Path, settings: Settings) -> Path:
 
 
 @pytest.fixture
-def worker(transactional_db: None) -> Iterator[None]:
-    """A Celery worker in a thread of this process, on the queue folder of this run."""
+def worker(transactional_db: None) -> Iterator[Callable[[], None]]:
+    """A Celery worker in a thread of this process, on the queue folder of this run.
+
+    It can be called: then it waits until every message was taken, and fails after ten seconds.
+    """
     with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30):
-        yield
+        yield _await_empty_queue
+
+
+def _await_empty_queue() -> None:
+    folder = Path(app.conf.broker_transport_options["data_folder_in"])
+    for _ in range(100):
+        if not list(folder.iterdir()):
+            return
+        time.sleep(0.1)
+    pytest.fail("a message is still there")
 
 
 @pytest.fixture

@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
 
-from backupsvc.accounts.models import User
 from recipients.actions.groups import change_group
 from recipients.models import Change, Group
-from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists
 
 pytestmark = pytest.mark.e2e
@@ -23,16 +19,6 @@ PEOPLE = "email,First name\nanna@example.com,Anna\nbob@example.com,Bob\n"
 @pytest.fixture
 def news(lists: Lists) -> Group:
     return lists.group(PEOPLE)
-
-
-@pytest.fixture
-def mine(page: Page, live_server: LiveServer, olivia: User, client_of: ClientOf) -> Page:
-    """Olivia's browser."""
-    session = client_of(olivia).cookies[settings.SESSION_COOKIE_NAME].value
-    page.context.add_cookies(
-        [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}]
-    )
-    return page
 
 
 def open_deletion(page: Page, name: str) -> None:

@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
 
-from backupsvc.accounts.models import User
 from backupsvc.launch.assets import TESTS_ONLY
 from recipients.models import Recipient
-from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("worker", "archives", "uploads")]
@@ -31,14 +27,10 @@ FILE = (
 
 
 @pytest.fixture
-def mine(page: Page, live_server: LiveServer, olivia: User, client_of: ClientOf, lists: Lists) -> Page:
-    """Olivia's browser."""
-    session = client_of(olivia).cookies[settings.SESSION_COOKIE_NAME].value
-    page.context.add_cookies(
-        [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}]
-    )
-    page.goto("/a/acme/recipients/import/")
-    return page
+def mine(mine: Page, lists: Lists) -> Page:
+    """Olivia's browser, where she brings a file."""
+    mine.goto("/a/acme/recipients/import/")
+    return mine
 
 
 def upload(page: Page, text: str, *, name: str) -> None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Page
-from pytest_django.live_server_helper import LiveServer
 
 from backupsvc.accounts.models import User
 from recipients.models import Group
-from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("archives", "uploads")]
@@ -49,16 +46,6 @@ DROP_ZONE = """() => {
     everywhere: corners.every(([x, y]) => document.elementFromPoint(zone.left + x, zone.top + y) === field),
   };
 }"""
-
-
-@pytest.fixture
-def mine(page: Page, live_server: LiveServer, olivia: User, client_of: ClientOf) -> Page:
-    """Olivia's browser."""
-    session = client_of(olivia).cookies[settings.SESSION_COOKIE_NAME].value
-    page.context.add_cookies(
-        [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}]
-    )
-    return page
 
 
 @pytest.fixture

@@ -25,12 +25,15 @@ def upgrade(name: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("name", ["0007_staged_anew", "0008_judged_anew"])
-def test_an_import_confirmed_before_an_upgrade_is_staged_anew_and_applied(lists: Lists, name: str) -> None:
+@pytest.mark.parametrize(("name", "keeps_rows"), [("0007_staged_anew", False), ("0008_judged_anew", True)])
+def test_an_import_confirmed_before_an_upgrade_is_staged_anew_and_applied(
+    lists: Lists, name: str, keeps_rows: bool
+) -> None:
     group = lists.group(LIST)
     change, job = lists.confirm(CHANGED, into=group)
     assert engine().judged(change.pk) == 2
     upgrade(name)
+    assert engine().owners() == ([change.pk] if keeps_rows else [])
     assert engine().judged(change.pk) is None
     drain(job)
     change.refresh_from_db()
