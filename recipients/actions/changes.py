@@ -195,8 +195,8 @@ def record_backup(change: Change, *, snapshot_id: int, revision: int) -> None:
     Change.objects.filter(pk=change.pk).update(snapshot_id=snapshot_id, backup_revision=revision)
 
 
-def plan_of(change: Change, *, is_judged: bool = False) -> Plan:
-    """What the change's merge does. `is_judged`: as its preview found, for nothing has changed since."""
+def plan_of(change: Change, *, judged: int | None = None) -> Plan:
+    """What the change's merge does. `judged`: how many addresses, if what its preview found still holds."""
     return Plan(
         change_id=change.pk,
         account_id=change.account_id,
@@ -208,7 +208,7 @@ def plan_of(change: Change, *, is_judged: bool = False) -> Plan:
         now=change.confirmed_at or timezone.now(),
         reactivate=change.reactivate,
         source_group_id=change.source_group_id,
-        is_judged=is_judged,
+        judged=judged,
     )
 
 
@@ -262,8 +262,10 @@ def _merge(change: Change, *, group: Group) -> None:
     for wanted in change.new_attributes:
         owner = group if wanted.get("scope") == "group" else None
         add_attribute(change.account, name=wanted["name"], type=wanted["type"], group=owner)
-    is_judged = change.judged_state == seen(change) and change.judged_rows == engine().judged(change.pk)
-    verdicts = engine().merge(plan_of(change, is_judged=is_judged))
+    holds = change.judged_state == seen(change) and change.judged_rows == engine().judged(change.pk)
+    # A preview that an older version made does not say how many addresses: they are judged anew.
+    addresses = change.preview.get("addresses") if holds else None
+    verdicts = engine().merge(plan_of(change, judged=addresses))
     raise_revision(group, shift=dict(verdicts.shift or {}))
     change.state = ChangeState.DONE
     change.ended_at = timezone.now()
@@ -283,7 +285,7 @@ def _merge(change: Change, *, group: Group) -> None:
 
 def _without_addresses(preview: dict[str, Any]) -> dict[str, Any]:
     """What stays of a preview when it has come true: the counts are on the row, and nobody is named."""
-    kept = {key: value for key, value in preview.items() if key != "kept_safe_rows"}
+    kept = {key: value for key, value in preview.items() if key not in ("kept_safe_rows", "addresses")}
     kept["doubts"] = [doubt for doubt in preview.get("doubts", []) if doubt[0] not in NAMING]
     return kept
 

@@ -50,7 +50,7 @@ class Loading:
         self.check, self.check_block = checker(self.rules), BlockCheck(self.rules)
         self.names: list[str] = []
         # Of the plain rows that the database reads by itself, those that a later one stands for are repeated.
-        self.read = self.rejected = self.repeated = 0
+        self.read = self.rejected = self.loaded = self.repeated = 0
         self.mended = Mended()
 
     def run(self) -> None:
@@ -125,9 +125,8 @@ class Loading:
                 self._load_pieces(some, load=load)
         with transaction.atomic():
             self.claim.guard()
-            self.repeated = engine().part(
-                change_id, reading=self._asked(reading), columns=self.dialect.columns
-            )
+            kept = engine().part(change_id, reading=self._asked(reading), columns=self.dialect.columns)
+        self.repeated = self.loaded - kept
         self._stage_odd()
 
     def _load_pieces(self, pieces: Sequence[Chunk | Rest], *, load: Load) -> None:
@@ -139,6 +138,7 @@ class Loading:
             told = iter(load([self._lines(piece) for piece in sound]))
         for piece in pieces:
             if isinstance(piece, Chunk) and piece.is_sound and next(told):
+                self.loaded += piece.lines
                 self._count(read=piece.lines)
             else:
                 self._stage(piece.rows(names=self.names))

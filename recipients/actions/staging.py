@@ -96,6 +96,7 @@ def finish_staging(
     change.duplicates = staged + repeated - verdicts.addresses
     preview = {
         **counts,
+        "addresses": verdicts.addresses,
         "rows": rows,
         "rejected": rejected,
         "duplicates": change.duplicates,

@@ -132,8 +132,8 @@ class Plan:
     reactivate: bool = False
     # Another group whose opt-outs win over the rows (where a restored snapshot came from).
     source_group_id: int | None = None
-    # What the preview judged still holds: nothing it looked at has changed since.
-    is_judged: bool = False
+    # How many different addresses the preview judged, while that holds: nothing it looked at has changed.
+    judged: int | None = None
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ class BulkEngine(ABC):
     def part(self, change_id: int, *, reading: Reading, columns: int) -> int:
         """Put the odd rows aside; the others are staged from now on, the last line of each address.
 
-        How many lines go because a later one has the same address. `columns`: of the raw table.
+        How many rows there are now, odd ones included. `columns`: of the raw table.
         """
         raise NotImplementedError
 

@@ -95,16 +95,16 @@ class PostgresEngine(RawEngine):
         if not self._is_first(plan):
             self._index_keys(plan.change_id)
 
-    def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
+    def _judge(self, plan: Plan, *, is_alone: bool = True) -> int:
         _raw, keyed, _plain, judged = tables_of(plan.change_id)
         self._index_keys(plan.change_id)
-        staged = self.addresses(plan.change_id)
+        staged = self._addresses(plan.change_id)
         with Second(needed=in_order(keyed)) as second:
             middle = self._middle("key", table=keyed) if not is_alone and self._has_table(keyed) else ""
             if not (middle and second.is_there):
                 self._drop(half_of(judged), judged)
                 self._judge_among(plan, staged=staged, into=judged)
-                return
+                return staged
             # Each drops its own: one must not wait for what the other has not committed.
             second.start(self._drop, half_of(judged)).result()
             self._drop(judged)
@@ -114,6 +114,7 @@ class PostgresEngine(RawEngine):
             self._judge_among(plan, staged=staged, into=judged, keys=BELOW, middle=middle)
             upper.result()
             self._join(judged)
+        return staged
 
     def _judge_among(
         self, plan: Plan, *, staged: int, into: str, keys: str = "TRUE", middle: str = ""
@@ -167,11 +168,11 @@ class PostgresEngine(RawEngine):
         with self._without(*ways):
             yield
 
-    def addresses(self, change_id: int) -> int:
+    def _addresses(self, change_id: int) -> int:
         plain = tables_of(change_id).plain
         if self._has_table(plain) and not self._has_checked(change_id):
             return self._count(plain)
-        return super().addresses(change_id)
+        return super()._addresses(change_id)
 
     def owners(self) -> list[int]:
         rows = self.execute(

@@ -119,7 +119,6 @@ class RawEngine(SetBasedEngine):
 
     def part(self, change_id: int, *, reading: Reading, columns: int) -> int:
         raw, keyed, *_ = tables_of(change_id)
-        loaded = self._count(raw)
         rows = partial(self.sql.keyed, reading, table=raw, columns=columns)
         key = self.sql.key_of(reading)
         middle = self._middle(key, table=raw)
@@ -129,21 +128,27 @@ class RawEngine(SetBasedEngine):
                 # Those without an address are among them.
                 others = rows(where=f"({below}) IS NOT TRUE")
                 upper = second.start(self._put_into_order, half_of(keyed), others)
-                self._put_into_order(keyed, rows(where=below))
-                upper.result()
+                kept = self._put_into_order(keyed, rows(where=below))
+                kept += upper.result()
                 self._join(keyed)
             else:
-                self._put_into_order(keyed, rows())
+                kept = self._put_into_order(keyed, rows())
         self._drop(half_of(raw), raw)
         self._show(change_id, says_status="says_status", digest_key=reading.digest_key)
-        return loaded - self._count(keyed)
+        return kept
 
-    def _put_into_order(self, keyed: str, rows: str) -> None:
-        """One pass over all rows for the tests, the values, and the order that all else reads them in."""
+    def _put_into_order(self, keyed: str, rows: str) -> int:
+        """One pass over all rows for the tests, the values, and the order that all else reads them in.
+
+        How many there are then.
+        """
         with transaction.atomic():
             self._set_planner()
-            self.execute(f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off) AS {rows}", [])
+            with connection.cursor() as cursor:
+                cursor.execute(f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off) AS {rows}")
+                kept = int(cursor.rowcount)
             self.execute(f"CREATE INDEX ON {keyed} (line) WHERE key IS NULL", [])
+        return kept
 
     def _middle(self, key: str, *, table: str) -> str:
         """A key that about half of a table's rows are below; "" where a second connection is not worth it."""

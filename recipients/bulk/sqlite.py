@@ -77,11 +77,12 @@ class SqliteEngine(SetBasedEngine):
     def make_ready(self, plan: Plan) -> None:
         """Nothing: there is no second connection that would have to see it."""
 
-    def _judge(self, plan: Plan, *, is_alone: bool = True) -> None:
+    def _judge(self, plan: Plan, *, is_alone: bool = True) -> int:
         judged = tables_of(plan.change_id).judged
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
         select = self._judged(plan, winners=self._winners(plan))
         self.execute(f"{self.create_staging} {judged} AS {select}", self._parameters(plan))
+        return self._addresses(plan.change_id)
 
     def _finding(self, addresses: int, plan: Plan, *, staged: int) -> AbstractContextManager[Dialect]:
         # It looks them up one by one.

@@ -11,6 +11,7 @@ from django.db import connection
 
 from backupsvc.jobs.runner import drain
 from recipients.bulk.engine import engine
+from recipients.models import Change, Group
 from tests.fixtures.lists import Lists, table
 
 LIST = "email,source\nanna@example.com,a\nbob@example.com,b\n"
@@ -36,6 +37,20 @@ def test_an_import_confirmed_before_an_upgrade_is_staged_anew_and_applied(
     assert engine().owners() == ([change.pk] if keeps_rows else [])
     assert engine().judged(change.pk) is None
     drain(job)
+    applied(change, group=group)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_whose_preview_does_not_say_how_many_addresses_is_applied(lists: Lists) -> None:
+    group = lists.group(LIST)
+    change, job = lists.confirm(CHANGED, into=group)
+    assert change.preview.pop("addresses") == 2
+    change.save(update_fields=["preview"])
+    drain(job)
+    applied(change, group=group)
+
+
+def applied(change: Change, *, group: Group) -> None:
     change.refresh_from_db()
     assert (change.rows, change.added, change.updated, change.rejected, change.duplicates) == (4, 1, 1, 1, 1)
     assert {key: row["source"] for key, row in table(group).items()} == {
