@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import dropwhile
+from itertools import dropwhile, takewhile
 from typing import Any
 
 from recipients.imports.dialect import Dialect
@@ -32,6 +32,9 @@ _VALUE = re.compile(r"[+-]?[\d.,]*\d%?|[\d./: T+Z-]{5,35}|[\w .'’()&/@+#!?*<>-
 _WRAPPED = re.compile(r"([\"']).*\1|.*\\[\"'].*", re.DOTALL)
 # A quote that opens or closes, and has its partner in another cell.
 _OPENED = re.compile(r"\"[^\"]*|'[^']*|[^\"]*[^\"\d]\"|[^']*'", re.DOTALL)
+# A line that is one address. It may hold some of the marks that delimit.
+_ADDRESS = re.compile(r"[^\s,;:@\"()<>\[\]\\]+@[\w-]+(?:\.[\w-]+)+")
+_MOSTLY = 0.9
 # What most files are delimited by, and a name between two of them.
 _USUAL = ",;\t|"
 _NAME = re.compile(r"[\w .()/#-]{0,40}")
@@ -181,12 +184,23 @@ def _delimiters(parts: Sequence[str], *, text: str) -> list[str]:
     if re.search(r"<[^\s<>@]+@[^\s<>@]+>", text) and " " in marks:
         # "Ann Smith <ann@example.com>": the spaces are within the cells.
         marks.remove(" ")
-    return marks + _rare_delimiters(text, known=marks)
+    marks += _rare_delimiters(text, known=marks)
+    lines = _first_lines(text)
+    above = "".join(takewhile(lambda line: "@" not in line, lines))
+    if above and sum(bool(_ADDRESS.fullmatch(line)) for line in lines) >= _MOSTLY * (len(lines) - 1):
+        # One column of addresses: a rare mark that its header does not have is a part of them.
+        marks = [mark for mark in marks if mark in above or mark in _USUAL]
+    return marks
+
+
+def _first_lines(text: str) -> list[str]:
+    """The first lines that are not empty."""
+    return [line for line in map(str.strip, split_lines(text[: 1 << 15])[:200]) if line]
 
 
 def _rare_delimiters(text: str, *, known: Sequence[str]) -> list[str]:
     """Marks that most lines have equally often, and that no list of delimiters names."""
-    lines = [line for line in split_lines(text[: 1 << 15])[:200] if line.strip()]
+    lines = _first_lines(text)
     marks = {mark for mark in set("".join(lines[:5])) if not mark.isalnum() and not mark.isspace()}
     shares = {}
     # Between two quotes, as in "a"-"b", even a mark that values have is a delimiter.

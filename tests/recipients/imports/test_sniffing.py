@@ -155,6 +155,24 @@ def test_a_file_may_be_one_column_of_addresses(path: Path, head: str) -> None:
     assert found.sample == [["a@x.com"], ["b@x.com"]]
 
 
+@pytest.mark.parametrize("mark", "=%#~^$!&*/?`{")
+def test_a_mark_in_every_address_is_no_delimiter(path: Path, mark: str) -> None:
+    addresses = [f"a{mark}{number}@example.com" for number in range(40)]
+    path.write_text("\n".join(["E-mail", *addresses]))
+    found = sniff(path)
+    assert (found.dialect.columns, found.headers, found.dialect.header) == (1, ["E-mail"], True)
+    assert found.sample[0] == addresses[:1]
+    assert not found.warnings
+
+
+@pytest.mark.parametrize("mark", "=%#|~^$")
+def test_a_mark_that_the_header_has_too_is_a_delimiter(path: Path, mark: str) -> None:
+    rows = [f"Anna{mark}anna{number}@example.com" for number in range(40)]
+    path.write_text("\n".join(["Customers of 2025", f"Name{mark}E-mail", *rows]))
+    found = sniff(path)
+    assert (found.dialect.delimiter, found.headers) == (mark, ["Name", "E-mail"])
+
+
 def test_pasted_names_with_addresses_stay_whole(path: Path) -> None:
     found = look(path, "Ann Smith <a@x.com>\nBob, Jr <b@x.com>\n")
     assert found.sample == [["Ann Smith <a@x.com>"], ["Bob, Jr <b@x.com>"]]
