@@ -9,10 +9,10 @@ from __future__ import annotations
 import fcntl
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,10 @@ from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
 log = logging.getLogger(__name__)
+
+UNFINISHED = ".unfinished"
+# A message is written in milliseconds: whoever has not named it after this long is no more.
+LOST_AFTER_SECONDS = 600
 
 
 class Channel(filesystem.Channel):
@@ -33,7 +37,7 @@ class Channel(filesystem.Channel):
         Raises ChannelError when the folder takes no file.
         """
         name = f"{monotonic() * 1000:.0f}_{uuid4()}"
-        unfinished = Path(self.data_folder_out, f"{name}.unfinished")
+        unfinished = Path(self.data_folder_out, f"{name}{UNFINISHED}")
         try:
             unfinished.write_text(dumps(payload), encoding="utf-8")
             unfinished.rename(unfinished.with_name(f"{name}.{queue}.msg"))
@@ -48,6 +52,8 @@ class Channel(filesystem.Channel):
         again. Raises Empty without a message, ChannelError when the folder cannot be read.
         """
         for path in sorted(Path(self.data_folder_in).iterdir()):
+            if path.suffix == UNFINISHED:
+                _drop_if_lost(path)
             if path.name.partition(".")[2] != f"{queue}.msg":
                 continue
             try:
@@ -81,6 +87,13 @@ class Channel(filesystem.Channel):
         with (self.control_folder / "lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _drop_if_lost(unfinished: Path) -> None:
+    """Remove what an end amid writing has left."""
+    with suppress(FileNotFoundError):
+        if unfinished.stat().st_mtime < time() - LOST_AFTER_SECONDS:
+            unfinished.unlink()
 
 
 class Transport(filesystem.Transport):

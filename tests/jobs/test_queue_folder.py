@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -106,6 +108,20 @@ def test_a_file_that_is_no_message_is_dropped_and_named_in_the_log(
         assert queue.get(block=False).payload == "the next one"
     assert list(folder.iterdir()) == []
     assert f"dropped an unreadable message of {len(content)} bytes from queue {name}" in caplog.text
+
+
+def test_what_was_never_finished_is_removed_when_its_writer_is_surely_gone(
+    options: dict[str, Any], queue: SimpleQueue
+) -> None:
+    folder = Path(options["data_folder_in"])
+    old, new = folder / "1_old.unfinished", folder / "2_new.unfinished"
+    old.write_text("{")
+    new.write_text("{")
+    hour_ago = time.time() - 3600
+    os.utime(old, (hour_ago, hour_ago))
+    queue.put("the next one")
+    assert queue.get(block=False).payload == "the next one"
+    assert list(folder.iterdir()) == [new]
 
 
 def test_a_worker_survives_a_file_that_is_no_message(worker: Callable[[], None]) -> None:
