@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from recipients.models import Change, ChangeKind, ChangeState, Mode
 from recipients.selectors import change_counts
@@ -63,6 +64,9 @@ def outcome(change: Change) -> Outcome:
     if change.kind == ChangeKind.IMPORT:
         figures += [
             Figure(counts["rejected"], _("rejected"), "danger" if counts["rejected"] else ""),
-            Figure(counts["duplicates"], _("duplicates")),
+            Figure(
+                counts["duplicates"],
+                ngettext_lazy("duplicate", "duplicates", counts["duplicates"]),
+            ),
         ]
     return Outcome(rows=counts["rows"], figures=figures, counts=counts)

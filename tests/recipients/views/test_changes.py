@@ -80,7 +80,7 @@ def test_every_row_is_in_the_sum(lists: Lists, olivia_client: Client) -> None:
     page = " ".join(shown(olivia_client, "change-preview", change).split())
     assert (
         "<strong>5 rows</strong> = 1 added + 1 updated + 1 unchanged"
-        " + 0 kept safe + 1 rejected + 1 duplicates" in page
+        " + 0 kept safe + 1 rejected + 1 duplicate" in page
     )
 
 
