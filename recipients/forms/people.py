@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date
 from typing import Any
 
 from django import forms
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from backupsvc.errors import Refusal
 from backupsvc.wording import say
@@ -101,6 +105,16 @@ class ReasonForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("For example: asked for it by phone on 3 May. Kept in the activity log, with your name."),
     )
+
+
+def shown_value(attribute: Attribute, *, value: str) -> str:
+    """A value as it is read: a gender in the reader's words, a date in full, all else as it is."""
+    if attribute.type == AttributeType.GENDER:
+        return str(dict(GENDERS).get(value, value))
+    if attribute.type == AttributeType.DATE and _DAY.fullmatch(value):
+        with suppress(ValueError):
+            return date_format(date.fromisoformat(value), pgettext("date format", "j F Y"))
+    return value
 
 
 def _initial(recipient: Recipient, attributes: Sequence[Attribute]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from recipients.actions.recipients import (
     remove_recipient,
     unsubscribe,
 )
-from recipients.forms.people import ReasonForm, RecipientForm
+from recipients.forms.people import ReasonForm, RecipientForm, shown_value
 from recipients.models import Activity, Group, Recipient, Status
 from recipients.selectors import activities_of, attributes_of
 from recipients.views.told import told_next, told_on
@@ -53,7 +53,7 @@ def show(request: AccountRequest, account: Account, group_id: int, recipient_id:
     activities = activities_of(recipient, limit=ACTIVITIES_SHOWN)
     context = _context(group, recipient) | {
         "values": [
-            (attribute, recipient.attributes.get(attribute.name, ""))
+            (attribute, shown_value(attribute, value=recipient.attributes.get(attribute.name, "")))
             for attribute in attributes_of(account, group=group)
         ],
         "activities": [(activity, ICONS[Activity.Kind(activity.kind)]) for activity in activities],

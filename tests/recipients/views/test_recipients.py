@@ -11,6 +11,7 @@ from backupsvc.accounts.models import AuditEntry, User
 from recipients.actions.attributes import create_attribute
 from recipients.actions.blocklist import block
 from recipients.actions.groups import change_group
+from recipients.forms import people
 from recipients.models import Activity, Group, OptOut, Recipient
 from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists, acting
@@ -41,6 +42,39 @@ def test_everything_known_about_a_recipient_is_shown(
     assert "3 May 2026, 12:00" in page
     assert "CEST" in page
     assert "&lt;b&gt;roses" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "shown"),
+    [
+        ("gender", "female", "weiblich"),
+        # From a backup of a time when the field was a text.
+        ("gender", "Frau Dr.", "Frau Dr."),
+        ("date", "1990-03-07", "7. März 1990"),
+        ("date", "1990-13-40", "1990-13-40"),
+        ("text", "1990-03-07", "1990-03-07"),
+    ],
+)
+def test_a_value_is_shown_in_the_words_of_its_reader(
+    monkeypatch: pytest.MonkeyPatch,
+    news: Group,
+    olivia: User,
+    client_of: ClientOf,
+    url: Address,
+    kind: str,
+    value: str,
+    shown: str,
+) -> None:
+    # Catalogs are compiled when the product is set up, not for its tests; Django brings the months.
+    monkeypatch.setattr(people, "GENDERS", [("", "–"), ("female", "weiblich")])
+    monkeypatch.setattr(people, "pgettext", lambda _context, text: {"j F Y": "j. F Y"}[text])
+    User.objects.update(language="de")
+    create_attribute(news.account, actor=acting(olivia), name="About", type=kind)
+    anna = person(news, "anna")
+    Recipient.objects.filter(pk=anna.pk).update(attributes={"About": value})
+    assert f"<bdi>{shown}</bdi>" in client_of(olivia).get(url("recipient-show", news.pk, anna.pk)).text
+    # The form has it as it is stored.
+    assert f'value="{value}"' in client_of(olivia).get(url("recipient-edit", news.pk, anna.pk)).text
 
 
 @pytest.mark.parametrize("status", ["active", "unconfirmed"])
