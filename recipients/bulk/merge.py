@@ -12,6 +12,7 @@ from django.db import connection
 from recipients.bulk.base import BulkEngine, KeptSafe, Plan, Verdicts
 from recipients.bulk.plain import ROWS
 from recipients.bulk.staging import Tables, tables_of
+from recipients.bulk.tally import WORK, Tally, verdicts_of, work_in
 from recipients.bulk.verdict import VALUES, Dialect, classified, status_sql
 from recipients.models import Mode, compact_json
 
@@ -19,11 +20,6 @@ WRITTEN = ("key", "email", *VALUES)
 ATTRIBUTE = "attribute:"
 # What a preview keeps of each address for the merge.
 JUDGED = "line, key, rid, verdict, writes, old_status, new_status, why, is_new"
-
-# Of those, the ones whose recipients get new values.
-UPDATED = "writes = 1 AND old_status IS NOT NULL"
-# The ones that are added without looking at anything else.
-NEW = "writes = 1 AND is_new = 1"
 
 
 class SetBasedEngine(BulkEngine):
@@ -55,29 +51,41 @@ class SetBasedEngine(BulkEngine):
         if self._is_first(plan):
             return self._first_verdicts(plan), []
         addresses = self._judge(plan, is_alone=False)
-        judged = tables_of(plan.change_id).judged
-        safe = self.execute(
-            f"SELECT line, email, why FROM {judged} WHERE verdict = 'safe' ORDER BY line LIMIT %s",
-            [most_kept_safe],
+        verdicts = verdicts_of(self._tallies(plan), plan=plan, addresses=addresses)
+        return verdicts, self._kept_safe(plan, most=most_kept_safe) if verdicts.kept_safe else []
+
+    def _kept_safe(self, plan: Plan, *, most: int) -> list[KeptSafe]:
+        """The first judged rows that stay safe, by line."""
+        rows = self.execute(
+            f"SELECT line, email, why FROM {tables_of(plan.change_id).judged} WHERE verdict = 'safe'"
+            " ORDER BY line LIMIT %s",
+            [most],
         )
-        kept = [KeptSafe(int(str(row[0])), str(row[1]), str(row[2])) for row in safe]
-        return self._counted(plan, addresses=addresses), kept
+        return [KeptSafe(int(str(line)), str(email), str(why)) for line, email, why in rows]
 
     def merge(self, plan: Plan) -> Verdicts:
         if self._is_first(plan):
             return self._filled(plan, added=self._insert_all(plan))
         addresses = plan.judged if self._has_table(tables_of(plan.change_id).judged) else None
-        verdicts = self._counted(plan, addresses=self._judge(plan) if addresses is None else addresses)
+        staged = self._judge(plan) if addresses is None else addresses
+        tallies = self._tallies(plan)
         if plan.mode == Mode.DELETE:
-            self._remove_judged(plan, staged=verdicts.addresses)
-            return verdicts
+            self._remove_judged(plan, staged=staged)
+        else:
+            self._write(plan, work=work_in(tallies), staged=staged)
+        return verdicts_of(tallies, plan=plan, addresses=staged)
+
+    def _write(self, plan: Plan, *, work: Mapping[str, int], staged: int) -> None:
+        """Write what was judged; `work` says how many rows there are of each kind."""
         if not plan.reactivate:
-            self._insert_new(plan, staged=verdicts.addresses)
-        self._update_judged(plan, staged=verdicts.addresses)
-        self._insert_judged(plan, staged=verdicts.addresses, but_new=not plan.reactivate)
-        if plan.reactivate:
-            self._forget_opt_outs(plan)
-        return verdicts
+            self._insert_new(plan, count=work["add"], staged=staged)
+        self._update_judged(plan, count=work["update"], staged=staged)
+        if not plan.reactivate:
+            self._insert_judged(plan, where=WORK["return"], count=work["return"], staged=staged)
+            return
+        added = f"({WORK['add']} OR {WORK['return']})"
+        self._insert_judged(plan, where=added, count=work["add"] + work["return"], staged=staged)
+        self._forget_opt_outs(plan)
 
     def judged(self, change_id: int) -> int | None:
         judged = tables_of(change_id).judged
@@ -154,16 +162,15 @@ class SetBasedEngine(BulkEngine):
             f" FROM ({select}) AS c WHERE verdict <> 'unchanged'"
         )
 
-    def _insert_new(self, plan: Plan, *, staged: int) -> None:
+    def _insert_new(self, plan: Plan, *, count: int, staged: int) -> None:
         """Add those whom the list does not know at all straight from the staged rows."""
-        new = self._count(f"{tables_of(plan.change_id).judged} WHERE {NEW}")
-        if not new:
+        if not count:
             return
-        if new == staged:
+        if count == staged:
             self._insert_all(plan)
             return
-        rows = self._judged_rows(plan, where=NEW)
-        with self._finding(new, plan, staged=staged):
+        rows = self._judged_rows(plan, where=WORK["add"])
+        with self._finding(count, plan, staged=staged):
             # In the order of the index that they go into: half the time of any other order.
             self._insert(plan, winners=f"SELECT * FROM ({rows}) AS u ORDER BY key")
 
@@ -303,56 +310,34 @@ class SetBasedEngine(BulkEngine):
         """The attributes that an empty cell clears, as `dialect.cleared_and_merged` wants them."""
         return compact_json(cleared)
 
-    def _counted(self, plan: Plan, *, addresses: int) -> Verdicts:
-        counted = self.execute(
-            "SELECT verdict, writes, old_status, new_status, count(*)"
-            f" FROM {tables_of(plan.change_id).judged} GROUP BY verdict, writes, old_status, new_status",
+    def _tallies(self, plan: Plan) -> list[Tally]:
+        """What was judged, in one look at all of it."""
+        work = " ".join(f"WHEN {condition} THEN '{name}'" for name, condition in WORK.items())
+        rows = self.execute(
+            f"SELECT verdict, old_status, new_status, CASE {work} END AS work, count(*)"
+            f" FROM {tables_of(plan.change_id).judged} GROUP BY verdict, old_status, new_status, work",
             [],
         )
-        totals = {"added": 0, "updated": 0, "safe": 0}
-        shift: dict[str, int] = {}
-        written = 0
-        for verdict, writes, old, new, number in counted:
-            count = int(str(number))
-            totals[str(verdict)] += count
-            if not writes:
-                continue
-            written += count
-            if old is not None:
-                shift[str(old)] = shift.get(str(old), 0) - count
-            if plan.mode != Mode.DELETE:
-                shift[str(new)] = shift.get(str(new), 0) + count
-        return Verdicts(
-            added=totals["added"],
-            updated=totals["updated"],
-            unchanged=addresses - sum(totals.values()),
-            kept_safe=totals["safe"],
-            deactivated=written if plan.mode == Mode.DEACTIVATE else 0,
-            deleted=written if plan.mode == Mode.DELETE else 0,
-            shift=shift,
-        )
+        return [Tally(*row) for row in rows]  # type: ignore[arg-type]  # as the statement says
 
-    def _update_judged(self, plan: Plan, *, staged: int) -> None:
+    def _update_judged(self, plan: Plan, *, count: int, staged: int) -> None:
         """Give known recipients what was found when they were judged."""
         assignments = ", ".join(["email = v.email", *(f"{name} = v.n_{name}" for name in VALUES)])
         if plan.mode == Mode.DEACTIVATE:
             # It happens now, not when it was judged.
             assignments = "deactivated = %(now)s"
-        judged = tables_of(plan.change_id).judged
-        count = self._count(f"{judged} WHERE {UPDATED}")
         if not count:
             return
+        judged = tables_of(plan.change_id).judged
         with self._finding(count, plan, staged=staged) as dialect:
             self.execute(
                 f"UPDATE recipients_recipient SET {assignments}, change_id = %(change)s FROM {judged} AS v"
-                f" WHERE {UPDATED} AND {dialect.is_same}",
+                f" WHERE {WORK['update']} AND {dialect.is_same}",
                 self._parameters(plan),
             )
 
-    def _insert_judged(self, plan: Plan, *, staged: int, but_new: bool) -> None:
+    def _insert_judged(self, plan: Plan, *, where: str, count: int, staged: int) -> None:
         """Add those whom the list does not hold, but knows or may know otherwise."""
-        where = f"writes = 1 AND old_status IS NULL{' AND is_new = 0' if but_new else ''}"
-        count = self._count(f"{tables_of(plan.change_id).judged} WHERE {where}")
         if not count:
             return
         rows = self._judged_rows(plan, where=where)
