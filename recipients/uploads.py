@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,8 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
+from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import storages
 
@@ -32,25 +34,37 @@ class Stored:
 
 
 def store(file: BinaryIO, *, account_id: int) -> Stored:
-    """Copy the file, in pieces, under a name of our own making: a person's file name is never a path.
+    """Keep the file under a name of our own making: a person's file name is never a path.
 
-    Raises Refusal: disk.*
+    One that has just been uploaded is moved, any other is copied. Raises Refusal: disk.*
     """
     digest, size = hashlib.sha256(), 0
-    with _refusals(), tempfile.TemporaryFile() as copy:
-        while piece := file.read(CHUNK_BYTES):
+    with _refusals(), _rewindable(file) as source:
+        while piece := source.read(CHUNK_BYTES):
             digest.update(piece)
             size += len(piece)
-            copy.write(piece)
-        copy.seek(0)
-        key = _save(copy, key=f"{account_id}/{uuid.uuid4().hex}")
+        source.seek(0)
+        key = _save(source, key=f"{account_id}/{uuid.uuid4().hex}")
     return Stored(key=key, size_bytes=size, sha256=digest.hexdigest())
 
 
-def _save(file: IO[bytes], *, key: str) -> str:
+@contextmanager
+def _rewindable(file: BinaryIO) -> Iterator[BinaryIO]:
+    """The file, or a copy of one that can be read only once, as a pipe."""
+    if file.seekable():
+        yield file
+        return
+    with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as copy:
+        shutil.copyfileobj(file, copy, CHUNK_BYTES)
+        copy.seek(0)
+        yield copy
+
+
+def _save(file: BinaryIO, *, key: str) -> str:
     """The key under which it lies now; half a file is not left behind, since it holds personal data."""
     try:
-        saved = storages["uploads"].save(key, File(file))
+        # What knows its own path is moved by the storage, if that is a folder.
+        saved = storages["uploads"].save(key, file if isinstance(file, File) else File(file))
         _keep_through_power_cut(saved)
     except BaseException:
         with suppress(Exception):
