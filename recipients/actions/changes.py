@@ -32,6 +32,7 @@ from recipients.models import (
     Group,
     Import,
     Mode,
+    Recipient,
 )
 from recipients.selectors import change_counts
 from recipients.signals import change_requested
@@ -215,7 +216,8 @@ def plan_of(change: Change, *, judged: int | None = None) -> Plan:
 def seen(change: Change) -> str:
     """All that a preview of the change looks at besides its own rows: the same again, the same verdicts.
 
-    Opt-outs come and go with recipients, so a list's revision stands for both.
+    Opt-outs come and go with recipients, so a list's revision stands for both. Whether the list is empty is
+    looked at by itself: of an empty one strangers are not judged, and they must not get lost.
     """
     # A list that is made for the change has no rows yet, before and after it is made.
     ids = (change.group_id or 0, change.source_group_id or 0)
@@ -223,7 +225,8 @@ def seen(change: Change) -> str:
     blocked = BlocklistEntry.objects.filter(account=change.account_id)
     entries = blocked.aggregate(count=Count("pk"), last=Max("pk"))
     parts = (*(revisions.get(pk, 0) for pk in ids), *entries.values())
-    return ":".join(str(part or 0) for part in (*parts, int(change.reactivate)))
+    is_held = Recipient.objects.filter(group=ids[0]).exists()
+    return ":".join(str(part or 0) for part in (*parts, int(change.reactivate), int(is_held)))
 
 
 def apply_change(claim: Claim) -> None:

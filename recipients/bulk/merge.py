@@ -13,7 +13,7 @@ from recipients.bulk.base import BulkEngine, KeptSafe, Plan, Verdicts
 from recipients.bulk.plain import ROWS
 from recipients.bulk.staging import Tables, tables_of
 from recipients.bulk.tally import WORK, Tally, verdicts_of, work_in
-from recipients.bulk.verdict import VALUES, Dialect, classified, status_sql
+from recipients.bulk.verdict import HAS_LEFT, VALUES, Dialect, classified, status_sql
 from recipients.models import Mode, compact_json
 
 WRITTEN = ("key", "email", *VALUES)
@@ -32,11 +32,12 @@ class SetBasedEngine(BulkEngine):
     def _has_table(self, name: str) -> bool: ...
 
     @abstractmethod
-    def _judge(self, plan: Plan, *, is_alone: bool = True) -> int:
+    def _judge(self, plan: Plan, *, is_empty: bool, is_alone: bool = True) -> int:
         """Put what becomes of each address into the change's table of judged rows; nothing, if it stays.
 
         How many different addresses there are: to count them takes a third as long as to judge them.
-        `is_alone`: what was changed before, in the same transaction, counts, and nobody else can see it.
+        `is_empty`: leave out strangers, who then are nearly everybody. `is_alone`: what was changed before,
+        in the same transaction, counts, and nobody else can see it.
         """
 
     @abstractmethod
@@ -50,8 +51,10 @@ class SetBasedEngine(BulkEngine):
     def preview(self, plan: Plan, *, most_kept_safe: int) -> tuple[Verdicts, list[KeptSafe]]:
         if self._is_first(plan):
             return self._first_verdicts(plan), []
-        addresses = self._judge(plan, is_alone=False)
-        verdicts = verdicts_of(self._tallies(plan), plan=plan, addresses=addresses)
+        is_empty = self._is_empty(plan) and not plan.reactivate
+        staged = self._judge(plan, is_empty=is_empty, is_alone=False)
+        tallies = self._tallies(plan, is_empty=is_empty, staged=staged)
+        verdicts = verdicts_of(tallies, plan=plan, addresses=staged)
         return verdicts, self._kept_safe(plan, most=most_kept_safe) if verdicts.kept_safe else []
 
     def _kept_safe(self, plan: Plan, *, most: int) -> list[KeptSafe]:
@@ -66,19 +69,21 @@ class SetBasedEngine(BulkEngine):
     def merge(self, plan: Plan) -> Verdicts:
         if self._is_first(plan):
             return self._filled(plan, added=self._insert_all(plan))
+        is_empty = self._is_empty(plan) and not plan.reactivate
         addresses = plan.judged if self._has_table(tables_of(plan.change_id).judged) else None
-        staged = self._judge(plan) if addresses is None else addresses
-        tallies = self._tallies(plan)
+        staged = self._judge(plan, is_empty=is_empty) if addresses is None else addresses
+        tallies = self._tallies(plan, is_empty=is_empty, staged=staged)
         if plan.mode == Mode.DELETE:
             self._remove_judged(plan, staged=staged)
         else:
-            self._write(plan, work=work_in(tallies), staged=staged)
+            self._write(plan, work=work_in(tallies), is_empty=is_empty, staged=staged)
         return verdicts_of(tallies, plan=plan, addresses=staged)
 
-    def _write(self, plan: Plan, *, work: Mapping[str, int], staged: int) -> None:
+    def _write(self, plan: Plan, *, work: Mapping[str, int], is_empty: bool, staged: int) -> None:
         """Write what was judged; `work` says how many rows there are of each kind."""
         if not plan.reactivate:
-            self._insert_new(plan, count=work["add"], staged=staged)
+            rows = self._strangers(plan) if is_empty else self._judged_rows(plan, where=WORK["add"])
+            self._insert_new(plan, rows=rows, count=work["add"], staged=staged)
         self._update_judged(plan, count=work["update"], staged=staged)
         if not plan.reactivate:
             self._insert_judged(plan, where=WORK["return"], count=work["return"], staged=staged)
@@ -112,7 +117,7 @@ class SetBasedEngine(BulkEngine):
         bounds = [group_id, after, last]
         self._remember_opt_outs(
             "SELECT account_id, group_id, key, deactivated, bounced FROM recipients_recipient"
-            f" WHERE {batch} AND (deactivated IS NOT NULL OR bounced IS NOT NULL)",
+            f" WHERE {batch} AND {HAS_LEFT}",
             bounds,
         )
         gone = f"SELECT id FROM recipients_recipient WHERE {batch}"
@@ -152,24 +157,23 @@ class SetBasedEngine(BulkEngine):
             values=values,
         )
 
-    def _judged(self, plan: Plan, *, winners: str, dialect: Dialect | None = None) -> str:
+    def _judged(self, plan: Plan, *, winners: str, is_empty: bool, dialect: Dialect | None = None) -> str:
         """The SELECT of what becomes of each address that does not stay as it is, and of its recipient."""
         becomes = VALUES if plan.mode not in (Mode.DEACTIVATE, Mode.DELETE) else ()
         values = "".join(f", CASE WHEN rid IS NOT NULL THEN n_{name} END AS n_{name}" for name in becomes)
         select = self._classified(plan, winners=winners, values=becomes, dialect=dialect)
         return (
             f"SELECT {JUDGED}, CASE WHEN verdict = 'safe' OR rid IS NOT NULL THEN email END AS email{values}"
-            f" FROM ({select}) AS c WHERE verdict <> 'unchanged'"
+            f" FROM ({select}) AS c WHERE verdict <> 'unchanged' AND ({'is_new = 0' if is_empty else 'TRUE'})"
         )
 
-    def _insert_new(self, plan: Plan, *, count: int, staged: int) -> None:
+    def _insert_new(self, plan: Plan, *, rows: str, count: int, staged: int) -> None:
         """Add those whom the list does not know at all straight from the staged rows."""
         if not count:
             return
         if count == staged:
             self._insert_all(plan)
             return
-        rows = self._judged_rows(plan, where=WORK["add"])
         with self._finding(count, plan, staged=staged):
             # In the order of the index that they go into: half the time of any other order.
             self._insert(plan, winners=f"SELECT * FROM ({rows}) AS u ORDER BY key")
@@ -193,19 +197,35 @@ class SetBasedEngine(BulkEngine):
             )
             return int(cursor.rowcount)
 
-    # A list without a past: nothing to compare with
+    # A list without a past: few to compare with, or nobody
+
+    def _is_empty(self, plan: Plan) -> bool:
+        """Whether there is nobody in the list, so that most rows are only to be added."""
+        if plan.mode not in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY):
+            return False
+        held = "SELECT EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id = %s)"
+        return not self.execute(held, [plan.group_id])[0][0]
+
+    def _strangers(self, plan: Plan) -> str:
+        """A SELECT of the staged rows of people that an empty list does not know in any way.
+
+        Whether they were judged or left out: who is missing here would be lost.
+        """
+        judged = f"SELECT key FROM {tables_of(plan.change_id).judged} WHERE NOT ({WORK['add']})"
+        return (
+            f"SELECT s.* FROM ({self._winners(plan)}) AS s LEFT JOIN ({judged}) AS j ON j.key = s.key"
+            " WHERE j.key IS NULL"
+        )
 
     def _is_first(self, plan: Plan) -> bool:
         """Whether the list is empty and nobody in it could be known: no opt-outs, no blocked people.
 
         Of the list that the rows come from only those count who left it.
         """
-        if plan.mode not in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY):
+        if not self._is_empty(plan):
             return False
         known = self.execute(
-            "SELECT EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id = %(group)s)"
-            " OR EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id = %(source)s"
-            " AND (deactivated IS NOT NULL OR bounced IS NOT NULL))"
+            f"SELECT EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id = %(source)s AND {HAS_LEFT})"
             " OR EXISTS (SELECT 1 FROM recipients_optout WHERE group_id IN (%(group)s, %(source)s))"
             " OR EXISTS (SELECT 1 FROM recipients_blocklistentry WHERE account_id = %(account)s)",
             {
@@ -220,11 +240,15 @@ class SetBasedEngine(BulkEngine):
         return self._added(plan, winners=self._winners(plan))
 
     def _added(self, plan: Plan, *, winners: str) -> Verdicts:
+        shift = {tally.new_status: tally.rows for tally in self._tallies_of_new(plan, winners=winners)}
+        return Verdicts(added=sum(shift.values()), shift=shift)
+
+    def _tallies_of_new(self, plan: Plan, *, winners: str) -> list[Tally]:
         select = classified(plan, dialect=self.dialect, winners=winners, is_new=True)
         rows = self.execute(
             f"SELECT new_status, count(*) FROM ({select}) AS c GROUP BY new_status", self._parameters(plan)
         )
-        return _all_added(rows)
+        return [Tally("added", None, str(status), "add", int(str(count))) for status, count in rows]
 
     def _filled(self, plan: Plan, *, added: int) -> Verdicts:
         """The verdicts where so many rows were put into a list that was empty."""
@@ -310,15 +334,20 @@ class SetBasedEngine(BulkEngine):
         """The attributes that an empty cell clears, as `dialect.cleared_and_merged` wants them."""
         return compact_json(cleared)
 
-    def _tallies(self, plan: Plan) -> list[Tally]:
-        """What was judged, in one look at all of it."""
+    def _tallies(self, plan: Plan, *, is_empty: bool, staged: int) -> list[Tally]:
+        """What was judged, in one look at all of it; of an empty list also the strangers."""
         work = " ".join(f"WHEN {condition} THEN '{name}'" for name, condition in WORK.items())
         rows = self.execute(
             f"SELECT verdict, old_status, new_status, CASE {work} END AS work, count(*)"
             f" FROM {tables_of(plan.change_id).judged} GROUP BY verdict, old_status, new_status, work",
             [],
         )
-        return [Tally(*row) for row in rows]  # type: ignore[arg-type]  # as the statement says
+        tallies = [Tally(*row) for row in rows]  # type: ignore[arg-type]  # as the statement says
+        if not is_empty:
+            return tallies
+        with self._finding(staged, plan, staged=staged):
+            strangers = self._tallies_of_new(plan, winners=self._strangers(plan))
+        return [*strangers, *(tally for tally in tallies if tally.work != "add")]
 
     def _update_judged(self, plan: Plan, *, count: int, staged: int) -> None:
         """Give known recipients what was found when they were judged."""
@@ -353,7 +382,7 @@ class SetBasedEngine(BulkEngine):
             ids = f"SELECT id FROM recipients_recipient WHERE {gone}"
             self._remember_opt_outs(
                 "SELECT account_id, group_id, key, deactivated, bounced FROM recipients_recipient"
-                f" WHERE {gone} AND (deactivated IS NOT NULL OR bounced IS NOT NULL)",
+                f" WHERE {gone} AND {HAS_LEFT}",
                 parameters,
             )
             self.execute(f"DELETE FROM recipients_activity WHERE recipient_id IN ({ids})", parameters)
@@ -374,9 +403,3 @@ class SetBasedEngine(BulkEngine):
         self.execute(
             f"DELETE FROM recipients_optout WHERE group_id = %s AND key IN ({active})", [plan.group_id]
         )
-
-
-def _all_added(rows: Sequence[tuple[object, ...]]) -> Verdicts:
-    """The verdicts where every row is new; `rows` are (status, count)."""
-    shift = {str(status): int(str(count)) for status, count in rows}
-    return Verdicts(added=sum(shift.values()), shift=shift)

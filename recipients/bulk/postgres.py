@@ -33,10 +33,10 @@ LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
 # Of two connections each judges a half of the keys. Any character may stand in a key, a percent sign too.
 BELOW, ABOVE = "key < %(middle)s", "key >= %(middle)s"
 # The rows of a list, of all keys or of some, in their order.
-LISTED = "(SELECT * FROM {table} WHERE group_id = {group} {keys} ORDER BY key OFFSET 0)"
+LISTED = "(SELECT * FROM {table} WHERE group_id = {group} AND {only} {keys} ORDER BY key OFFSET 0)"
 # The one row of a list with the address of the row `s`. Without the fence the planner, who knows nothing of a
 # list that this transaction has filled, may read all of it for each address: minutes for ten thousand.
-LOOKED_UP = "LATERAL (SELECT * FROM {table} WHERE group_id = {group} AND key = s.key OFFSET 0)"
+LOOKED_UP = "LATERAL (SELECT * FROM {table} WHERE group_id = {group} AND {only} AND key = s.key OFFSET 0)"
 DIALECT = Dialect(
     differs="IS DISTINCT FROM",
     winners="SELECT DISTINCT ON (key) * FROM ({staged}) AS s ORDER BY key, line DESC",
@@ -95,7 +95,7 @@ class PostgresEngine(RawEngine):
         if not self._is_first(plan):
             self._index_keys(plan.change_id)
 
-    def _judge(self, plan: Plan, *, is_alone: bool = True) -> int:
+    def _judge(self, plan: Plan, *, is_empty: bool, is_alone: bool = True) -> int:
         _raw, keyed, _plain, judged = tables_of(plan.change_id)
         self._index_keys(plan.change_id)
         staged = self._addresses(plan.change_id)
@@ -103,28 +103,41 @@ class PostgresEngine(RawEngine):
             middle = self._middle("key", table=keyed) if not is_alone and self._has_table(keyed) else ""
             if not (middle and second.is_there):
                 self._drop(half_of(judged), judged)
-                self._judge_among(plan, staged=staged, into=judged)
+                self._judge_among(plan, staged=staged, is_empty=is_empty, into=judged)
                 return staged
             # Each drops its own: one must not wait for what the other has not committed.
             second.start(self._drop, half_of(judged)).result()
             self._drop(judged)
             upper = second.start(
-                self._judge_among, plan, staged=staged, into=half_of(judged), keys=ABOVE, middle=middle
+                self._judge_among,
+                plan,
+                staged=staged,
+                is_empty=is_empty,
+                into=half_of(judged),
+                keys=ABOVE,
+                middle=middle,
             )
-            self._judge_among(plan, staged=staged, into=judged, keys=BELOW, middle=middle)
+            self._judge_among(plan, staged=staged, is_empty=is_empty, into=judged, keys=BELOW, middle=middle)
             upper.result()
             self._join(judged)
         return staged
 
     def _judge_among(
-        self, plan: Plan, *, staged: int, into: str, keys: str = "TRUE", middle: str = ""
+        self,
+        plan: Plan,
+        *,
+        staged: int,
+        is_empty: bool,
+        into: str,
+        keys: str = "TRUE",
+        middle: str = "",
     ) -> None:
         """Make a table of what becomes of the addresses of whose keys the condition is true."""
         with transaction.atomic():
             self._set_planner()
             with self._finding(staged, plan, staged=staged, keys=keys) as dialect:
                 winners = f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {keys}"
-                select = self._judged(plan, winners=winners, dialect=dialect)
+                select = self._judged(plan, winners=winners, is_empty=is_empty, dialect=dialect)
                 parameters = self._parameters(plan) | {"middle": middle}
                 self.execute(f"{self.create_staging} {into} AS {select}", parameters)
             self.execute(f"CREATE INDEX ON {into} (key)", [])

@@ -77,10 +77,10 @@ class SqliteEngine(SetBasedEngine):
     def make_ready(self, plan: Plan) -> None:
         """Nothing: there is no second connection that would have to see it."""
 
-    def _judge(self, plan: Plan, *, is_alone: bool = True) -> int:
+    def _judge(self, plan: Plan, *, is_empty: bool, is_alone: bool = True) -> int:
         judged = tables_of(plan.change_id).judged
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
-        select = self._judged(plan, winners=self._winners(plan))
+        select = self._judged(plan, winners=self._winners(plan), is_empty=is_empty)
         self.execute(f"{self.create_staging} {judged} AS {select}", self._parameters(plan))
         return self._addresses(plan.change_id)
 

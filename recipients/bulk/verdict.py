@@ -43,7 +43,8 @@ class Dialect:
     by_key: str
     # Appended to a SELECT: nothing of it is computed twice, or before it is filtered.
     fence: str
-    # The rows of {table} in one group, in the order of their keys where that helps.
+    # The rows of {table} in one group, in the order of their keys where that helps. Those of which {only} is
+    # not true are not needed, and may be left out.
     listed: str
     # NULL in the type of each of a recipient's columns.
     nulls: Mapping[str, str]
@@ -125,11 +126,15 @@ BLOCKED = f"""CASE WHEN s.key IN ({_PATTERNS}) OR '*@' || s.domain IN ({_PATTERN
                    THEN 1 ELSE 0 END"""
 
 
+# Of a recipient who has left the list.
+HAS_LEFT = "(deactivated IS NOT NULL OR bounced IS NOT NULL)"
+
+
 def _known(plan: Plan, *, dialect: Dialect, blocked: str) -> str:
     """Each winning row beside its recipient, the opt-outs that outlived theirs, and the blocklist."""
 
-    def beside(table: str, alias: str, group: str) -> str:
-        listed = dialect.listed.format(table=table, group=group)
+    def beside(table: str, alias: str, group: str, *, only: str = "TRUE") -> str:
+        listed = dialect.listed.format(table=table, group=group, only=only)
         return f"LEFT JOIN {listed} {alias} ON {alias}.group_id = {group} AND {alias}.key = s.key"
 
     deactivated, bounced, elsewhere = "o.deactivated", "o.bounced", ""
@@ -138,7 +143,7 @@ def _known(plan: Plan, *, dialect: Dialect, blocked: str) -> str:
         bounced = "coalesce(o.bounced, x.bounced, l.bounced)"
         elsewhere = f"""
           {beside("recipients_optout", "x", "%(source_group)s")}
-          {beside("recipients_recipient", "l", "%(source_group)s")}"""
+          {beside("recipients_recipient", "l", "%(source_group)s", only=HAS_LEFT)}"""
     return f"""
         SELECT s.line, s.key, s.email, s.says_status, r.id AS rid, r.email AS r_email,
                {", ".join(f"s.{name} AS s_{name}" for name in VALUES)},
