@@ -10,11 +10,12 @@ from benchmarks import rawdata
 from benchmarks.people import addresses
 from benchmarks.scene import Scene
 from benchmarks.work import Way, Work
-from recipients.models import Group
+from recipients.models import BlocklistEntry, Group
 
 # What the same work takes at most with its backup, as a multiple of the work without.
 MOST_COST_OF_BACKUP = {False: 1.15, True: 1.05}
 BIG = 1_000_000
+BLOCKED = "blocked@blocked.example"
 LOG_POSITION = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
 
 
@@ -75,9 +76,16 @@ class Importing:
 
 
 def first(scene: Scene) -> Iterator[Work]:
-    """Into an empty list."""
+    """Into an empty list: of an account that blocks somebody, as most do in time, and of a new one."""
     importing = Importing(scene)
     raw = Raw(scene, importing)
+    somebody = BlocklistEntry.objects.create(account=scene.account, kind="address", pattern=BLOCKED)
+    yield Work(
+        "First import into an empty list, somebody is blocked",
+        Way("import", lambda: importing.run(scene.file()), importing.into_empty, rows=scene.rows),
+        raw.ways(target=0.75),
+    )
+    somebody.delete()
     yield Work(
         "First import into an empty list",
         Way("import", lambda: importing.run(scene.file()), importing.into_empty, rows=scene.rows),
