@@ -111,7 +111,14 @@ def stage_restore(claim: Claim) -> None:
         with transaction.atomic():
             claim.guard()
             engine().clear(change.pk)
-            engine().stage_copytext(change.pk, stream=rows, digest_key=digest_key_of(change.account))
+            engine().open_copytext(change.pk)
+        with transaction.atomic():
+            # Held until all is staged: nobody else can begin with this restore meanwhile.
+            claim.guard()
+            digest_key = digest_key_of(change.account)
+            engine().stage_copytext(
+                change.pk, stream=rows, rows=snapshot.recipients or 0, digest_key=digest_key
+            )
 
     # One reading for both. Every byte is checked before a row counts: what is staged of an archive that turns
     # out to be damaged goes with the restore, which fails.

@@ -219,10 +219,17 @@ class BulkEngine(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def stage_copytext(self, change_id: int, *, stream: BinaryIO, digest_key: bytes | None = None) -> int:
+    def open_copytext(self, change_id: int) -> None:
+        """Prepare for `stage_copytext`, which is faster when this was committed before it."""
+
+    @abstractmethod
+    def stage_copytext(
+        self, change_id: int, *, stream: BinaryIO, rows: int, digest_key: bytes | None = None
+    ) -> int:
         """Stage all rows of an archive's stream (see `copytext`), numbered from 1; how many.
 
-        With `digest_key` each address gets its hash, for accounts that know erased people.
+        `rows` is how many there should be. With `digest_key` each address gets its hash, for accounts that
+        know erased people. What reading the stream raises is raised.
         """
 
     @abstractmethod

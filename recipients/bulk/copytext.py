@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from backupsvc.errors import Refusal
 
@@ -50,6 +50,45 @@ class RowBroken(Refusal):
 
     def __init__(self, reason: str, *, line: int) -> None:
         super().__init__("archive.row_broken", line=line, reason=reason)
+
+
+class Readable(Protocol):
+    """Where rows come from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Writable(Protocol):
+    """Where rows go."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+class Rest:
+    """A stream of which `begun` was read already: that comes first."""
+
+    def __init__(self, begun: bytes, stream: Readable) -> None:
+        self._begun, self._stream = begun, stream
+
+    def read(self, size: int, /) -> bytes:
+        begun, self._begun = self._begun[:size], self._begun[size:]
+        return begun or self._stream.read(size)
+
+
+def move_lines(stream: Readable, *, into: Writable, most: int) -> tuple[int, bytes]:
+    """Move lines, whole ones and up to a block more than `most`; how many, and what was read of the next.
+
+    Raise RowBroken for a line that has no end.
+    """
+    moved, rest = 0, b""
+    while moved < most and (block := stream.read(_BLOCK_BYTES)):
+        rest += block
+        if end := rest.rfind(b"\n") + 1:
+            into.write(rest[:end])
+            moved, rest = moved + rest.count(b"\n"), rest[end:]
+        elif len(rest) > MAX_ROW_BYTES:
+            raise RowBroken(f"longer than {MAX_ROW_BYTES} bytes", line=moved + 1)
+    return moved, rest
 
 
 def encode_row(values: Sequence[str | None]) -> bytes:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 import logging
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
-from recipients.bulk.copytext import COLUMNS, encode_row
+from recipients.bulk.copytext import COLUMNS, Readable, Rest, encode_row, move_lines
 from recipients.bulk.plain import ROWS
-from recipients.bulk.postgres_raw import BLOCK_BYTES, RawEngine, in_order
+from recipients.bulk.postgres_raw import BLOCK_BYTES, HALVED_FROM, RawEngine, in_order
 from recipients.bulk.second import Second
 from recipients.bulk.staging import PREFIX, Tables, change_of, half_of, tables_of
 from recipients.bulk.verdict import Dialect
@@ -237,18 +239,43 @@ class PostgresEngine(RawEngine):
         )
         self._copy_in(f"COPY recipients_rejectedrow ({REJECTED}) FROM STDIN", io.BytesIO(lines))
 
-    def stage_copytext(self, change_id: int, *, stream: BinaryIO, digest_key: bytes | None = None) -> int:
-        keyed, columns = tables_of(change_id).keyed, ", ".join(COLUMNS)
-        with transaction.atomic():
-            self.execute(
-                f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off)"
-                f" AS SELECT {columns} FROM recipients_recipient WITH NO DATA",
-                [],
-            )
-            self.execute(f"ALTER TABLE {keyed} ADD line bigint GENERATED ALWAYS AS IDENTITY", [])
-            count = self._copy_in(f"COPY {keyed} ({columns}) FROM STDIN", stream)
+    def open_copytext(self, change_id: int) -> None:
+        keyed = tables_of(change_id).keyed
+        quiet, line = "WITH (autovacuum_enabled = off)", "line bigint GENERATED ALWAYS AS IDENTITY"
+        rows = f"SELECT {', '.join(COLUMNS)} FROM recipients_recipient"
+        self.execute(f"CREATE UNLOGGED TABLE {keyed} {quiet} AS {rows} WITH NO DATA", [])
+        self.execute(f"ALTER TABLE {keyed} ADD {line}", [])
+        self.execute(f"CREATE UNLOGGED TABLE {half_of(keyed)} ({line}) INHERITS ({keyed}) {quiet}", [])
+
+    def stage_copytext(
+        self, change_id: int, *, stream: BinaryIO, rows: int, digest_key: bytes | None = None
+    ) -> int:
+        keyed = tables_of(change_id).keyed
+        with transaction.atomic(), Second(needed=keyed) as second:
+            if rows >= HALVED_FROM and second.is_there:
+                count = self._load_halves(keyed, stream=stream, rows=rows, second=second)
+            else:
+                count = self._load_lines(keyed, stream=stream)
             self._show(change_id, says_status="true", digest_key=digest_key)
         return count
+
+    def _load_halves(self, keyed: str, *, stream: BinaryIO, rows: int, second: Second) -> int:
+        """Each half of the rows on a connection of its own, so that all still lie in the order of their keys.
+
+        To read them takes a tenth of what it takes to load them: the first half waits in a file for it.
+        """
+        with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as waiting:
+            count, begun = move_lines(stream, into=waiting, most=rows // 2)
+            waiting.seek(0)
+            rest = Rest(begun, stream)
+            its_end = second.start(self._load_lines, half_of(keyed), stream=rest, first=count + 1)
+            return self._load_lines(keyed, stream=waiting) + its_end.result()
+
+    def _load_lines(self, table: str, *, stream: Readable, first: int = 1) -> int:
+        """Rows numbered from `first` on; how many."""
+        with transaction.atomic():
+            self.execute(f"ALTER TABLE {table} ALTER COLUMN line RESTART WITH {int(first)}", [])
+            return self._copy_in(f"COPY {table} ({', '.join(COLUMNS)}) FROM STDIN", stream)
 
     def dump(self, group_id: int, *, sink: Sink) -> None:
         with connection.cursor() as cursor:

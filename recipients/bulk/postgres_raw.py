@@ -6,11 +6,12 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from django.db import DatabaseError, DataError, connection, transaction
 
 from recipients.bulk.base import AT_ONCE, Cell, Load, RawLines, Reading
+from recipients.bulk.copytext import Readable
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import FIGURES, LONGEST_KNOWN, ROWS, SAMPLED, literal
 from recipients.bulk.plain_postgres import TYPES, PostgresPlainSql
@@ -209,7 +210,7 @@ class RawEngine(SetBasedEngine):
         for way in ways:
             self.execute(f"SET LOCAL enable_{way} = on", [])
 
-    def _copy_in(self, statement: str, stream: BinaryIO, *, block: int = BLOCK_BYTES) -> int:
+    def _copy_in(self, statement: str, stream: Readable, *, block: int = BLOCK_BYTES) -> int:
         """How many rows came in. What reading the stream raises is raised."""
         source = _Source(stream)
         try:
@@ -225,7 +226,7 @@ class RawEngine(SetBasedEngine):
 class _Source:
     """A stream for the driver, which makes an error of its own of whatever a read raises."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self.problem: Exception | None = None
 

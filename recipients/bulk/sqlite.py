@@ -140,7 +140,12 @@ class SqliteEngine(SetBasedEngine):
             ),
         )
 
-    def stage_copytext(self, change_id: int, *, stream: BinaryIO, digest_key: bytes | None = None) -> int:
+    def open_copytext(self, change_id: int) -> None:
+        """Nothing: the table is made with its first rows."""
+
+    def stage_copytext(
+        self, change_id: int, *, stream: BinaryIO, rows: int, digest_key: bytes | None = None
+    ) -> int:
         count = 0
         found = lines(stream)
         while chunk := list(itertools.islice(found, LINES_AT_ONCE)):

@@ -88,7 +88,8 @@ class Kept:
 
     def _bring_back_forms(self, cursor: Any) -> None:
         for table in filter(change_of, connection.introspection.table_names()):
-            cursor.execute(f"DROP TABLE {table} CASCADE")
+            # One that inherits from another goes with it.
+            cursor.execute(f"DROP TABLE IF EXISTS {table} CASCADE")
         for table in filter(change_of, self.tables):
             cursor.execute(f"CREATE UNLOGGED TABLE {table} (LIKE {FORMS}.{table} INCLUDING ALL)")
         for name, definition in self.views.items():
