@@ -211,10 +211,10 @@ class SetBasedEngine(BulkEngine):
 
         Whether they were judged or left out: who is missing here would be lost.
         """
-        judged = f"SELECT key FROM {tables_of(plan.change_id).judged} WHERE NOT ({WORK['add']})"
+        judged = tables_of(plan.change_id).judged
         return (
-            f"SELECT s.* FROM ({self._winners(plan)}) AS s LEFT JOIN ({judged}) AS j ON j.key = s.key"
-            " WHERE j.key IS NULL"
+            f"SELECT s.* FROM ({self._winners(plan)}) AS s WHERE NOT EXISTS"
+            f" (SELECT 1 FROM {judged} AS j WHERE j.key = s.key AND NOT ({WORK['add']}))"
         )
 
     def _is_first(self, plan: Plan) -> bool:

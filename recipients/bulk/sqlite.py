@@ -82,6 +82,9 @@ class SqliteEngine(SetBasedEngine):
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
         select = self._judged(plan, winners=self._winners(plan), is_empty=is_empty)
         self.execute(f"{self.create_staging} {judged} AS {select}", self._parameters(plan))
+        if is_empty:
+            # Every row is looked for among the judged ones; without it all of them were read for each.
+            self.execute(f"CREATE INDEX {judged}_by_key ON {judged} (key)", [])
         return self._addresses(plan.change_id)
 
     def _finding(self, addresses: int, plan: Plan, *, staged: int) -> AbstractContextManager[Dialect]:
