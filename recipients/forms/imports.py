@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
@@ -13,15 +12,15 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.forms import BoundField
 from django.template.defaultfilters import filesizeformat
-from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.widgets import LongSelect
 from recipients.actions.doubts import PASTED_NAME
 from recipients.actions.imports import pasted
+from recipients.forms.days import in_full
 from recipients.imports.dialect import ENCODINGS, Dialect
 from recipients.imports.survey import COMMA, DAY, MONTH, POINT, UNKNOWN, Reading, Survey
 from recipients.models import Blank, Change, Group, Import, Mode, Status
@@ -282,8 +281,7 @@ def _word(text: str, meaning: str, count: str) -> StatusWord:
 def _shown(meaning: str) -> str:
     """A date in full, so that nobody takes its day for its month; a number in its parts, without a mark."""
     try:
-        # Translators: how a date is written in full, in Django's date format letters.
-        return date_format(date.fromisoformat(meaning), pgettext("date format", "j F Y"))
+        return in_full(meaning)
     except ValueError:
         whole, _point, fraction = meaning.partition(".")
         if fraction:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date
 from typing import Any
 
 from django import forms
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext
 
 from backupsvc.errors import Refusal
 from backupsvc.wording import say
 from recipients.actions.recipients import PARSERS, REASON_LENGTH
+from recipients.forms.days import in_full
 from recipients.models import Attribute, AttributeType, Recipient, Status
 
 LONGEST_ADDRESS = 320
@@ -113,7 +111,7 @@ def shown_value(attribute: Attribute, *, value: str) -> str:
         return str(dict(GENDERS).get(value, value))
     if attribute.type == AttributeType.DATE and _DAY.fullmatch(value):
         with suppress(ValueError):
-            return date_format(date.fromisoformat(value), pgettext("date format", "j F Y"))
+            return in_full(value)
     return value
 
 

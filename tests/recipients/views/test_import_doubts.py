@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backupsvc.accounts.models import User
-from recipients.forms import imports
+from recipients.forms import days
 from recipients.models import Change, Group, Import, Mode, Recipient
 from tests.fixtures.wizard import Wizard, work
 
@@ -46,7 +46,7 @@ def test_a_date_in_full_is_written_as_its_readers_write_it(
     wizard: Wizard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Catalogs are compiled when the product is set up, not for its tests; Django brings the months.
-    monkeypatch.setattr(imports, "pgettext", lambda _context, text: {"j F Y": "j. F Y"}[text])
+    monkeypatch.setattr(days, "pgettext", lambda _context, text: {"j F Y": "j. F Y"}[text])
     change = mapped(wizard, DATES, mapping=BORN)
     User.objects.update(language="de")
     assert " 4. März 1984" in wizard.get("import-mode", change)

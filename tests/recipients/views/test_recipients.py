@@ -11,7 +11,7 @@ from backupsvc.accounts.models import AuditEntry, User
 from recipients.actions.attributes import create_attribute
 from recipients.actions.blocklist import block
 from recipients.actions.groups import change_group
-from recipients.forms import people
+from recipients.forms import days, people
 from recipients.models import Activity, Group, OptOut, Recipient
 from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists, acting
@@ -67,7 +67,7 @@ def test_a_value_is_shown_in_the_words_of_its_reader(
 ) -> None:
     # Catalogs are compiled when the product is set up, not for its tests; Django brings the months.
     monkeypatch.setattr(people, "GENDERS", [("", "–"), ("female", "weiblich")])
-    monkeypatch.setattr(people, "pgettext", lambda _context, text: {"j F Y": "j. F Y"}[text])
+    monkeypatch.setattr(days, "pgettext", lambda _context, text: {"j F Y": "j. F Y"}[text])
     User.objects.update(language="de")
     create_attribute(news.account, actor=acting(olivia), name="About", type=kind)
     anna = person(news, "anna")
