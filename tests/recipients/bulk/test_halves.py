@@ -17,7 +17,6 @@ from recipients.bulk.base import Plan
 from recipients.bulk.engine import engine
 from recipients.bulk.postgres import PostgresEngine
 from recipients.bulk.staging import half_of
-from recipients.imports import chunks
 from recipients.models import Recipient, RejectedRow
 from tests.fixtures.lists import Lists, staged_rows, table
 
@@ -41,15 +40,6 @@ def people(count: int, *, city: str = "Roma", every: int = 1) -> str:
             [email, f"N°{who}", f"19{who % 90 + 10}-02-0{who % 9 + 1}", "" if number % every else city]
         )
     return HEADERS + sheet.getvalue()
-
-
-@pytest.fixture
-def halved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small files are cut and halved as large ones are."""
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", 2_000)
-    monkeypatch.setattr(postgres_raw, "HALVED_FROM", 1)
-    # Of so few pages none might be looked at.
-    monkeypatch.setattr(postgres_raw, "MIDDLE_PERCENT", 100)
 
 
 @pytest.fixture

@@ -7,9 +7,7 @@ import pytest
 from backupsvc.jobs.runner import drain
 from recipients.actions.blocklist import block
 from recipients.actions.recipients import unsubscribe
-from recipients.bulk import postgres_raw
 from recipients.bulk.engine import engine
-from recipients.imports import chunks
 from recipients.models import Group, OptOut, Recipient
 from tests.fixtures.lists import Lists, table
 
@@ -31,12 +29,10 @@ SHIFT = {"active": 181, "unconfirmed": 20}
 
 
 @pytest.fixture(params=["in one piece", "in halves"], autouse=True)
-def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def size(request: pytest.FixtureRequest) -> None:
     """What PostgreSQL does with small files and with large ones."""
     if request.param == "in halves":
-        monkeypatch.setattr(chunks, "CHUNK_BYTES", 2_000)
-        monkeypatch.setattr(postgres_raw, "HALVED_FROM", 1)
-        monkeypatch.setattr(postgres_raw, "MIDDLE_PERCENT", 100)
+        request.getfixturevalue("halved")
 
 
 @pytest.fixture
