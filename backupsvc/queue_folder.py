@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty
-from time import monotonic, time
+from time import time, time_ns
 from typing import Any
 from uuid import uuid4
 
@@ -36,7 +36,8 @@ class Channel(filesystem.Channel):
 
         Raises ChannelError when the folder takes no file.
         """
-        name = f"{monotonic() * 1000:.0f}_{uuid4()}"
+        # Of one length, so that names sort by time: uptimes do not, and begin anew with the machine.
+        name = f"{time_ns():019}_{uuid4()}"
         unfinished = Path(self.data_folder_out, f"{name}{UNFINISHED}")
         try:
             unfinished.write_text(dumps(payload), encoding="utf-8")
@@ -51,11 +52,7 @@ class Channel(filesystem.Channel):
         A file that is none (an abrupt end of the machine can leave an empty one) is dropped: the sweep rings
         again. Raises Empty without a message, ChannelError when the folder cannot be read.
         """
-        for path in sorted(Path(self.data_folder_in).iterdir()):
-            if path.suffix == UNFINISHED:
-                _drop_if_lost(path)
-            if path.name.partition(".")[2] != f"{queue}.msg":
-                continue
+        for path in self._messages(queue):
             try:
                 message = path.read_bytes()
                 path.unlink()
@@ -67,6 +64,14 @@ class Channel(filesystem.Channel):
             except ValueError:
                 log.warning("dropped an unreadable message of %s bytes from queue %s", len(message), queue)
         raise Empty
+
+    def _messages(self, queue: str) -> list[Path]:
+        """The files of a queue's messages, oldest first. What was surely never finished goes, on any look."""
+        paths = list(Path(self.data_folder_in).iterdir())
+        for path in paths:
+            if path.suffix == UNFINISHED:
+                _drop_if_lost(path)
+        return sorted(path for path in paths if path.name.partition(".")[2] == f"{queue}.msg")
 
     def get_table(self, exchange: str) -> Any:
         """The queues of an exchange, never half-written."""

@@ -110,11 +110,12 @@ def test_a_file_that_is_no_message_is_dropped_and_named_in_the_log(
     assert f"dropped an unreadable message of {len(content)} bytes from queue {name}" in caplog.text
 
 
+@pytest.mark.parametrize("place", ["0_before-any-message", "z_after-any-message"])
 def test_what_was_never_finished_is_removed_when_its_writer_is_surely_gone(
-    options: dict[str, Any], queue: SimpleQueue
+    options: dict[str, Any], queue: SimpleQueue, place: str
 ) -> None:
     folder = Path(options["data_folder_in"])
-    old, new = folder / "1_old.unfinished", folder / "2_new.unfinished"
+    old, new = folder / f"{place}-old.unfinished", folder / f"{place}-new.unfinished"
     old.write_text("{")
     new.write_text("{")
     hour_ago = time.time() - 3600
@@ -122,6 +123,13 @@ def test_what_was_never_finished_is_removed_when_its_writer_is_surely_gone(
     queue.put("the next one")
     assert queue.get(block=False).payload == "the next one"
     assert list(folder.iterdir()) == [new]
+
+
+def test_messages_come_in_the_order_in_which_they_were_written(queue: SimpleQueue) -> None:
+    # Many fall into one millisecond, and an uptime gains a digit now and then, which sorts first as text.
+    for number in range(100):
+        queue.put(number)
+    assert [queue.get(block=False).payload for _ in range(100)] == list(range(100))
 
 
 def test_a_worker_survives_a_file_that_is_no_message(worker: Callable[[], None]) -> None:
