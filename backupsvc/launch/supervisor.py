@@ -48,10 +48,9 @@ def programs(*, bind: str, web_workers: int, workers: int) -> list[Program]:
         Program(
             "web",
             [
-                *(python, "-m", "gunicorn", "backupsvc.wsgi", f"--bind={bind}", "--worker-class=gthread"),
-                # Threads: a slow upload must not keep the next person waiting.
-                *(f"--workers={web_workers}", "--threads=8", "--timeout=120", "--graceful-timeout=15"),
-                *("--no-control-socket", "--log-level=warning"),
+                # The rest stands in gunicorn.conf.py.
+                *(python, "-m", "gunicorn", "backupsvc.wsgi", f"--bind={bind}"),
+                *(f"--workers={web_workers}", "--log-level=warning"),
             ],
             priority=1,
             stops_within_seconds=20,

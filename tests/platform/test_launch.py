@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import http.client
 import os
 import signal
 import socket
@@ -98,6 +99,40 @@ def test_what_dies_comes_back_and_a_stop_leaves_nothing_running(service: Service
     assert not service.answers()
 
 
+def test_a_connection_that_rests_between_two_looks_is_not_closed(service: Service) -> None:
+    service.wait_until_ready()
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().read()
+    # A page looks at a running import every second, scripts at their leisure.
+    time.sleep(4)
+    assert connection.sock is not None
+    connection.sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        # Closed, it would read as empty.
+        connection.sock.recv(1)
+    connection.close()
+
+
+def test_whoever_starts_the_web_server_gets_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    started = {}
+    for name, more in (("by hand", []), ("by make run", _options_of("web"))):
+        found = subprocess.run(
+            [sys.executable, "-m", "gunicorn", "--print-config", "backupsvc.wsgi", *more],
+            env=os.environ | {"ENV_FILE": "", "WEB_WORKERS": "3"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines = (line.partition("=") for line in found.stdout.splitlines())
+        started[name] = {key.strip(): value.strip() for key, _, value in lines}
+    by_hand, by_run = started.values()
+    assert (by_hand["worker_class"], by_hand["workers"]) == ("gthread", "3")
+    differ = {key for key in by_hand if by_hand[key] != by_run[key]}
+    assert differ <= {"bind", "loglevel", "proc_name", "default_proc_name"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
 def test_a_closed_terminal_ctrl_c_and_a_kill_leave_nothing_running(
     service: Service, number: signal.Signals
@@ -159,6 +194,12 @@ def test_the_configuration_survives_odd_paths(tmp_path: Path) -> None:
 def test_the_worker_alone_gives_way() -> None:
     found = supervisor.programs(bind="127.0.0.1:8000", web_workers=1, workers=1)
     assert [program.name for program in found if program.command[0] == "nice"] == ["worker"]
+
+
+def _options_of(name: str) -> list[str]:
+    programs = supervisor.programs(bind="127.0.0.1:8000", web_workers=3, workers=1)
+    (command,) = (program.command for program in programs if program.name == name)
+    return command[command.index("backupsvc.wsgi") + 1 :]
 
 
 def wait_until(condition: Callable[[], object], seconds: float, log: Callable[[], str]) -> None:
