@@ -12,6 +12,7 @@ from django.db import DatabaseError, DataError, connection, transaction
 
 from recipients.bulk.base import AT_ONCE, Cell, Load, RawLines, Reading
 from recipients.bulk.copytext import Readable
+from recipients.bulk.crowd import is_crowded
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import FIGURES, LONGEST_KNOWN, ROWS, SAMPLED, literal
 from recipients.bulk.plain_postgres import TYPES, PostgresPlainSql
@@ -27,6 +28,7 @@ PLANNER = (
     "SET LOCAL work_mem = '64MB'",
     "SET LOCAL jit = off",
 )
+ONE_CORE = ("SET LOCAL max_parallel_workers_per_gather = 0", "SET LOCAL max_parallel_maintenance_workers = 0")
 # Fewer rows are put into order and judged before a second connection is open.
 HALVED_FROM = 20_000
 # How many of a table's pages tell where its middle is.
@@ -199,7 +201,7 @@ class RawEngine(SetBasedEngine):
         return bool(self.execute("SELECT to_regclass(%s) IS NOT NULL", [name])[0][0])
 
     def _set_planner(self) -> None:
-        for setting in PLANNER:
+        for setting in (*PLANNER, *(ONE_CORE if is_crowded() else ())):
             self.execute(setting, [])
 
     @contextmanager

@@ -14,6 +14,8 @@ from typing import ParamSpec, TypeVar
 
 from django.db import OperationalError, connection
 
+from recipients.bulk.crowd import is_crowded
+
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
@@ -22,8 +24,8 @@ class Second:
     """A thread with a connection of its own, opened when it is first asked for and closed at the end.
 
     It sees what is committed and nothing that the first connection has open; what it writes is committed
-    by itself. So it is there only where it sees `needed`, a table or an index; without it, or where the
-    server takes no further connection, the first one does all of the work.
+    by itself. So it is there only where it sees `needed`, a table or an index. Without it, where the server
+    takes no further connection, and while many others use the database, the first one does all of the work.
     """
 
     def __init__(self, *, needed: str) -> None:
@@ -40,9 +42,13 @@ class Second:
         self._thread.submit(_close).result()
         self._thread.shutdown()
 
-    @cached_property
+    @property
     def is_there(self) -> bool:
-        """Whether it can be had and sees what it needs."""
+        """Whether it can be had, sees what it needs, and takes no core from others just now."""
+        return self._can_be_had and not is_crowded()
+
+    @cached_property
+    def _can_be_had(self) -> bool:
         try:
             return self.start(self._sees_what_it_needs).result()
         except OperationalError:
