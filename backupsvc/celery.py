@@ -15,6 +15,8 @@ from celery import Celery, signals
 from celery.app.utils import Settings
 from kombu import Queue
 
+from backupsvc.memory import share_one_arena
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backupsvc.settings")
 
 app = Celery("backupsvc")
@@ -43,6 +45,12 @@ def declare_queues(sender: Celery, **_kwargs: Any) -> None:
     from django.conf import settings  # noqa: PLC0415  # settings may be read once the app is configured
 
     sender.conf.task_queues = [Queue(name, routing_key=name) for name in settings.CELERY_QUEUES]
+
+
+@signals.celeryd_init.connect
+def stay_small(**_kwargs: Any) -> None:
+    """The processes that do the work are forked from this one, and have no threads yet."""
+    share_one_arena()
 
 
 @signals.celeryd_init.connect
