@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from backupsvc import env
+from backupsvc.memory import share_one_arena
 
+share_one_arena()
 env.load(Path(__file__).with_name(".env"))
 workers = env.number("WEB_WORKERS", 2)
 # Threads: a slow upload must not keep the next person waiting, and a long download is no sign of a process
