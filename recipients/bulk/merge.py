@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db import connection
 
-from recipients.bulk.base import BulkEngine, KeptSafe, Plan, Verdicts
-from recipients.bulk.plain import ROWS
-from recipients.bulk.staging import Tables, tables_of
+from recipients.bulk.base import KeptSafe, Plan, Verdicts
+from recipients.bulk.staged import StagedRows
+from recipients.bulk.staging import tables_of
 from recipients.bulk.tally import WORK, Tally, verdicts_of, work_in
 from recipients.bulk.verdict import HAS_LEFT, VALUES, Dialect, classified, status_sql
 from recipients.models import Mode, compact_json
@@ -22,14 +22,10 @@ ATTRIBUTE = "attribute:"
 JUDGED = "line, key, rid, verdict, writes, old_status, new_status, why, is_new"
 
 
-class SetBasedEngine(BulkEngine):
+class SetBasedEngine(StagedRows):
     """Judges all rows first, in few columns; then writes those that are to be written."""
 
-    dialect: Dialect
     create_staging: str
-
-    @abstractmethod
-    def _has_table(self, name: str) -> bool: ...
 
     @abstractmethod
     def _judge(self, plan: Plan, *, is_empty: bool, is_alone: bool = True) -> int:
@@ -39,10 +35,6 @@ class SetBasedEngine(BulkEngine):
         `is_empty`: leave out strangers, who then are nearly everybody. `is_alone`: what was changed before,
         in the same transaction, counts, and nobody else can see it.
         """
-
-    @abstractmethod
-    def _drop_tables(self, tables: Tables) -> None:
-        """Drop a change's own tables; those that somebody is using may stay."""
 
     @abstractmethod
     def _finding(self, addresses: int, plan: Plan, *, staged: int) -> AbstractContextManager[Dialect]:
@@ -97,10 +89,6 @@ class SetBasedEngine(BulkEngine):
         if not self._has_table(judged):
             return None
         return self._count(judged)
-
-    def _count(self, rows: str) -> int:
-        """How many rows a table has, or a table with a condition."""
-        return int(str(self.execute(f"SELECT count(*) FROM {rows}", [])[0][0]))
 
     def remove_batch(self, group_id: int, *, most: int, after: str = "") -> tuple[int, str]:
         # By the keys of its first and last: what went before has left its mark in the index, and every
@@ -262,62 +250,6 @@ class SetBasedEngine(BulkEngine):
         if active := added - sum(shift.values()):
             shift["active"] = active
         return Verdicts(added=added, shift=shift)
-
-    # The rows of a change
-
-    def _winners(self, plan: Plan) -> str:
-        """A SELECT of the last line of each address."""
-        return self.dialect.winners.format(staged=self._staged(plan.change_id, order=self.dialect.by_key))
-
-    def _staged(self, change_id: int, *, order: str = "") -> str:
-        """A SELECT of a change's staged rows, wherever they lie; `order`: of the plain ones."""
-        columns, plain = ", ".join(ROWS), tables_of(change_id).plain
-        checked = f"SELECT {columns} FROM recipients_stagedrow WHERE change_id = %(change)s"
-        if not self._has_table(plain):
-            return checked
-        rows = f"SELECT {columns} FROM {plain} {order}"
-        return f"SELECT * FROM ({rows}) AS p UNION ALL {checked}" if self._has_checked(change_id) else rows
-
-    def _has_checked(self, change_id: int) -> bool:
-        """Whether rows of the change lie in the staging table that all share."""
-        found = self.execute(
-            "SELECT EXISTS (SELECT 1 FROM recipients_stagedrow WHERE change_id = %s)", [change_id]
-        )
-        return bool(found[0][0])
-
-    def _judged_rows(self, plan: Plan, *, where: str) -> str:
-        """A SELECT of the staged rows that were judged so."""
-        # By their keys too: PostgreSQL has both in their order, and looks the one up in the other by them.
-        judged = f"SELECT key, line FROM {tables_of(plan.change_id).judged} WHERE {where}"
-        rows = self._staged(plan.change_id)
-        return f"SELECT s.* FROM ({judged}) AS j JOIN ({rows}) AS s ON s.key = j.key AND s.line = j.line"
-
-    def _addresses(self, change_id: int) -> int:
-        """How many different addresses are staged."""
-        rows = self.execute(
-            f"SELECT count(DISTINCT key) FROM ({self._staged(change_id)}) AS s", {"change": change_id}
-        )
-        return int(str(rows[0][0]))
-
-    def staged(self, change_id: int) -> int:
-        plain = tables_of(change_id).plain
-        rows = self.execute("SELECT count(*) FROM recipients_stagedrow WHERE change_id = %s", [change_id])
-        if self._has_table(plain):
-            rows += self.execute(f"SELECT count(*) FROM {plain}", [])
-        return sum(int(str(row[0])) for row in rows)
-
-    def domains(self, change_id: int, *, among: Sequence[str]) -> list[tuple[str, int]]:
-        marks = ", ".join(f"%({index})s" for index in range(len(among)))
-        rows = self.execute(
-            f"SELECT domain, count(*) FROM ({self._staged(change_id)}) AS s WHERE domain IN ({marks})"
-            " GROUP BY domain ORDER BY count(*) DESC, domain",
-            {"change": change_id, **{str(index): domain for index, domain in enumerate(among)}},
-        )
-        return [(str(domain), int(str(count))) for domain, count in rows]
-
-    def clear(self, change_id: int) -> None:
-        self.execute("DELETE FROM recipients_stagedrow WHERE change_id = %s", [change_id])
-        self._drop_tables(tables_of(change_id))
 
     def _parameters(self, plan: Plan) -> dict[str, object]:
         cleared = {name.removeprefix(ATTRIBUTE): None for name in plan.fields if name.startswith(ATTRIBUTE)}

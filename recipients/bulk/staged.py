@@ -1,0 +1,82 @@
+"""The staged rows of a change, in whichever tables they lie."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from recipients.bulk.base import BulkEngine, Plan
+from recipients.bulk.plain import ROWS
+from recipients.bulk.staging import Tables, tables_of
+from recipients.bulk.verdict import Dialect
+
+
+class StagedRows(BulkEngine):
+    """What PostgreSQL and SQLite read of a change before they judge it."""
+
+    dialect: Dialect
+
+    @abstractmethod
+    def _has_table(self, name: str) -> bool: ...
+
+    @abstractmethod
+    def _drop_tables(self, tables: Tables) -> None:
+        """Drop a change's own tables; those that somebody is using may stay."""
+
+    def _winners(self, plan: Plan) -> str:
+        """A SELECT of the last line of each address."""
+        return self.dialect.winners.format(staged=self._staged(plan.change_id, order=self.dialect.by_key))
+
+    def _staged(self, change_id: int, *, order: str = "") -> str:
+        """A SELECT of a change's staged rows, wherever they lie; `order`: of the plain ones."""
+        columns, plain = ", ".join(ROWS), tables_of(change_id).plain
+        checked = f"SELECT {columns} FROM recipients_stagedrow WHERE change_id = %(change)s"
+        if not self._has_table(plain):
+            return checked
+        rows = f"SELECT {columns} FROM {plain} {order}"
+        return f"SELECT * FROM ({rows}) AS p UNION ALL {checked}" if self._has_checked(change_id) else rows
+
+    def _has_checked(self, change_id: int) -> bool:
+        """Whether rows of the change lie in the staging table that all share."""
+        found = self.execute(
+            "SELECT EXISTS (SELECT 1 FROM recipients_stagedrow WHERE change_id = %s)", [change_id]
+        )
+        return bool(found[0][0])
+
+    def _judged_rows(self, plan: Plan, *, where: str) -> str:
+        """A SELECT of the staged rows that were judged so."""
+        # By their keys too: PostgreSQL has both in their order, and looks the one up in the other by them.
+        judged = f"SELECT key, line FROM {tables_of(plan.change_id).judged} WHERE {where}"
+        rows = self._staged(plan.change_id)
+        return f"SELECT s.* FROM ({judged}) AS j JOIN ({rows}) AS s ON s.key = j.key AND s.line = j.line"
+
+    def _addresses(self, change_id: int) -> int:
+        """How many different addresses are staged."""
+        rows = self.execute(
+            f"SELECT count(DISTINCT key) FROM ({self._staged(change_id)}) AS s", {"change": change_id}
+        )
+        return int(str(rows[0][0]))
+
+    def staged(self, change_id: int) -> int:
+        plain = tables_of(change_id).plain
+        rows = self.execute("SELECT count(*) FROM recipients_stagedrow WHERE change_id = %s", [change_id])
+        if self._has_table(plain):
+            rows += self.execute(f"SELECT count(*) FROM {plain}", [])
+        return sum(int(str(row[0])) for row in rows)
+
+    def domains(self, change_id: int, *, among: Sequence[str]) -> list[tuple[str, int]]:
+        marks = ", ".join(f"%({index})s" for index in range(len(among)))
+        rows = self.execute(
+            f"SELECT domain, count(*) FROM ({self._staged(change_id)}) AS s WHERE domain IN ({marks})"
+            " GROUP BY domain ORDER BY count(*) DESC, domain",
+            {"change": change_id, **{str(index): domain for index, domain in enumerate(among)}},
+        )
+        return [(str(domain), int(str(count))) for domain, count in rows]
+
+    def clear(self, change_id: int) -> None:
+        self.execute("DELETE FROM recipients_stagedrow WHERE change_id = %s", [change_id])
+        self._drop_tables(tables_of(change_id))
+
+    def _count(self, rows: str) -> int:
+        """How many rows a table has, or a table with a condition."""
+        return int(str(self.execute(f"SELECT count(*) FROM {rows}", [])[0][0]))
