@@ -32,7 +32,6 @@ from recipients.models import (
     Group,
     Import,
     Mode,
-    Recipient,
 )
 from recipients.selectors import change_counts
 from recipients.signals import change_requested
@@ -225,7 +224,7 @@ def seen(change: Change) -> str:
     blocked = BlocklistEntry.objects.filter(account=change.account_id)
     entries = blocked.aggregate(count=Count("pk"), last=Max("pk"))
     parts = (*(revisions.get(pk, 0) for pk in ids), *entries.values())
-    is_held = Recipient.objects.filter(group=ids[0]).exists()
+    is_held = engine().holds_anybody(ids[0])
     return ":".join(str(part or 0) for part in (*parts, int(change.reactivate), int(is_held)))
 
 

@@ -281,6 +281,10 @@ class BulkEngine(ABC):
         """Which of these domains staged addresses have, and how many, the most frequent first."""
 
     @abstractmethod
+    def holds_anybody(self, group_id: int) -> bool:
+        """Whether there is a recipient in a list."""
+
+    @abstractmethod
     def judged(self, change_id: int) -> int | None:
         """How many addresses the preview judged; None when it kept nothing of that."""
 

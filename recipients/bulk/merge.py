@@ -84,6 +84,11 @@ class SetBasedEngine(StagedRows):
         self._insert_judged(plan, where=added, count=work["add"] + work["return"], staged=staged)
         self._forget_opt_outs(plan)
 
+    def holds_anybody(self, group_id: int) -> bool:
+        # By key: for any row of a list that is much of the table, PostgreSQL reads the table until it comes.
+        first = "SELECT key FROM recipients_recipient WHERE group_id = %s ORDER BY key LIMIT 1"
+        return bool(self.execute(first, [group_id]))
+
     def judged(self, change_id: int) -> int | None:
         judged = tables_of(change_id).judged
         if not self._has_table(judged):
@@ -191,8 +196,7 @@ class SetBasedEngine(StagedRows):
         """Whether there is nobody in the list, so that most rows are only to be added."""
         if plan.mode not in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY):
             return False
-        held = "SELECT EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id = %s)"
-        return not self.execute(held, [plan.group_id])[0][0]
+        return not self.holds_anybody(plan.group_id)
 
     def _strangers(self, plan: Plan) -> str:
         """A SELECT of the staged rows of people that an empty list does not know in any way.
