@@ -59,13 +59,13 @@ def _apply_before_verify(patch: pytest.MonkeyPatch) -> None:
 
 def _no_reading_back(patch: pytest.MonkeyPatch) -> None:
     """A backup is complete when it was written, whatever can be read of it."""
-    from backups.actions import snapshots  # noqa: PLC0415  # Django is set up only now
+    from backups.actions import archives  # noqa: PLC0415  # Django is set up only now
     from backups.archive import ArchiveReader  # noqa: PLC0415
 
     def believe(file: Any, *, expected_sha256: str | None = None, **options: Any) -> Any:
         return ArchiveReader(file, **options).manifest
 
-    patch.setattr(snapshots, "verify_archive", believe)
+    patch.setattr(archives, "verify_archive", believe)
 
 
 def _errors_swallowed_by_signals(patch: pytest.MonkeyPatch) -> None:
