@@ -131,6 +131,15 @@ def _no_revision_check(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(f"recipients.actions.{module}.holds_sound_backup", lambda _change, **_options: True)
 
 
+def _no_second_look_at_an_empty_list(patch: pytest.MonkeyPatch) -> None:
+    """The preview's judgement counts though the list was empty then and holds people now."""
+    from recipients.actions import changes, staging  # noqa: PLC0415
+
+    seen = changes.seen
+    for module in (changes, staging):
+        patch.setattr(module, "seen", lambda change: seen(change).rpartition(":")[0])
+
+
 KILLED = "tests/crashes/test_killed.py::test_nothing_is_lost_at_any_point"
 POWER = "tests/crashes/test_power.py::test_nothing_is_lost_when_the_power_fails_at_any_point"
 IMPORTS = "tests/recipients/actions/test_imports.py"
@@ -147,6 +156,11 @@ MUTANTS = (
     Mutant("no access check in the worker", _no_access_check_in_the_worker, (IMPORTS,)),
     Mutant("no consent rule", _no_consent_rule, (f"{KILLED}[confirmed import, reform_and_add]",)),
     Mutant("no revision check", _no_revision_check, (IMPORTS,)),
+    Mutant(
+        "no second look at an empty list",
+        _no_second_look_at_an_empty_list,
+        ("tests/recipients/bulk/test_strangers.py",),
+    ),
     Mutant("no reading back", _no_reading_back, ("tests/backups/actions/test_snapshots.py",)),
 )
 
