@@ -114,12 +114,12 @@ def test_a_connection_that_rests_between_two_looks_is_not_closed(service: Servic
     connection.close()
 
 
-def test_whoever_starts_the_web_server_gets_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_whoever_starts_the_web_server_gets_the_same() -> None:
     started = {}
     for name, more in (("by hand", []), ("by make run", _options_of("web"))):
         found = subprocess.run(
             [sys.executable, "-m", "gunicorn", "--print-config", "backupsvc.wsgi", *more],
+            cwd=ROOT,
             env=os.environ | {"ENV_FILE": "", "WEB_WORKERS": "3"},
             capture_output=True,
             text=True,

@@ -16,7 +16,7 @@ from django.db import connection
 from recipients.bulk import crowd, second
 from recipients.bulk.postgres_raw import RawEngine
 from tests.fixtures.lists import Lists, table
-from tests.recipients.bulk.test_halves import people
+from tests.recipients.bulk.conftest import people
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 

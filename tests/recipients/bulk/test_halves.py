@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -19,27 +17,11 @@ from recipients.bulk.postgres import PostgresEngine
 from recipients.bulk.staging import half_of
 from recipients.models import Recipient, RejectedRow
 from tests.fixtures.lists import Lists, staged_rows, table
+from tests.recipients.bulk.conftest import people
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
-HEADERS = "email,first_name,birthday,city\n"
 COUNTS = ("rows", "added", "updated", "unchanged", "kept_safe", "rejected", "duplicates")
-
-
-def people(count: int, *, city: str = "Roma", every: int = 1) -> str:
-    """So many people in no order of their addresses; every 20th line is odd, every 25th repeats another.
-
-    `every` so many people live in `city`.
-    """
-    sheet = io.StringIO()
-    rows = csv.writer(sheet, lineterminator="\n")
-    for number in range(count):
-        who = (number - 7 if number % 25 == 24 else number) * 7919 % 10_007
-        email = {0: f"zoë{who}@exämple.de", 10: "nobody"}.get(number % 20, f"P{who}@example.com")
-        rows.writerow(
-            [email, f"N°{who}", f"19{who % 90 + 10}-02-0{who % 9 + 1}", "" if number % every else city]
-        )
-    return HEADERS + sheet.getvalue()
 
 
 @pytest.fixture
