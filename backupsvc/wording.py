@@ -1,4 +1,7 @@
-"""What people read when something is refused: one sentence per code, in their language."""
+"""What people read when something is refused: one sentence per code, in their language.
+
+One file although it is long: it is one table, and whoever adds a code sees how the others are worded.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A small installation in which everything has happened once, and every way to damage it.
 
-Each damage gives where it must be found.
+Each damage gives where it must be found. One file although it is long: all are done to one installation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""An import from its upload to its end: what it writes, what it refuses, what it leaves alone."""
+"""An import from its upload to its end: what it writes, what it refuses, what it leaves alone.
+
+One file although it is long: it follows one import through its steps.
+"""
 
 from __future__ import annotations
 
