@@ -25,6 +25,7 @@ from recipients.bulk.engine import engine
 from recipients.imports.doubts import NAMING
 from recipients.models import (
     UNDER_WAY,
+    Blank,
     BlocklistEntry,
     Change,
     ChangeKind,
@@ -203,7 +204,8 @@ def plan_of(change: Change, *, judged: int | None = None) -> Plan:
         # No group has the id 0: a new list has no rows yet.
         group_id=change.group_id or 0,
         mode=Mode(change.mode),
-        clears=change.blank == "clear",
+        clears=change.blank == Blank.CLEAR,
+        nulls=change.blank == Blank.CLEAR and change.kind == ChangeKind.IMPORT,
         fields=frozenset(change.fields),
         now=change.confirmed_at or timezone.now(),
         reactivate=change.reactivate,

@@ -125,6 +125,8 @@ class Plan:
     mode: Mode
     # An empty cell of a given field keeps the old value, or clears it.
     clears: bool
+    # Whether a row may say of an attribute that it has no value, as null: those of a file that clears.
+    nulls: bool
     # The fields that the source gives; all others keep their values.
     fields: frozenset[str]
     now: datetime

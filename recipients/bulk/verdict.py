@@ -52,9 +52,9 @@ class Dialect:
     empty_object: str
     # Attributes without those whose value is null, from the expression {value}.
     without_nulls: str
-    # {old} with %(cleared)s taken away (a JSON object of nulls), then {new} laid over it.
+    # {old} with %(cleared)s taken away (a JSON object of nulls), then {new}, which has no null, laid over it.
     cleared_and_merged: str
-    # {old} with {new} laid over it; a null in {new} takes the key away.
+    # {old} with {new}, which has no null, laid over it.
     merged: str
     # The condition that laying {new} over {old} changes nothing, or "" where only trying tells.
     is_merged: str
@@ -244,8 +244,9 @@ def _tags_asked(plan: Plan, *, dialect: Dialect) -> str:
 
 def _attributes_asked(plan: Plan, *, dialect: Dialect) -> str:
     merge = dialect.cleared_and_merged if plan.clears else dialect.merged
-    fresh = dialect.without_nulls.format(value="s_attributes")
-    merged = merge.format(old="r_attributes", new="s_attributes")
+    # To look for nulls in every row took PostgreSQL a tenth of the time of writing it.
+    fresh = dialect.without_nulls.format(value="s_attributes") if plan.nulls else "s_attributes"
+    merged = merge.format(old="r_attributes", new=fresh)
     same = f"WHEN {is_merged} THEN r_attributes" if (is_merged := _is_merged(plan, dialect=dialect)) else ""
     return f"CASE WHEN rid IS NULL THEN {fresh} {same} ELSE {merged} END"
 

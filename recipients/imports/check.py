@@ -184,13 +184,18 @@ def _attribute_parser(name: str, *, rules: Rules, index: int | None) -> Parser:
 
 
 def fixed_values(rules: Rules) -> tuple[dict[str, Any], dict[str, str | None]]:
-    """The values that all rows get: of fields, and of attributes. Raises Refusal when one is bad."""
+    """The values that all rows get: of fields, and of attributes. Raises Refusal when one is bad.
+
+    An attribute's value that stands for nothing is None where empty cells clear, left out where they keep.
+    """
     fields: dict[str, Any] = {}
     attributes: dict[str, str | None] = {}
     for target, value in rules.mapping.fixed:
         if target.startswith(maps.ATTRIBUTE):
             name = target[len(maps.ATTRIBUTE) :]
-            attributes[name] = _attribute_parser(name, rules=rules, index=None)(value)
+            meant = _attribute_parser(name, rules=rules, index=None)(value)
+            if meant is not None or rules.blank == "clear":
+                attributes[name] = meant
         else:
             fields[target] = field_parser(target, style=_style(rules, index=None))(value)
     return fields, attributes

@@ -49,6 +49,7 @@ class Rules:
     fields: frozenset[str]
     now: datetime
     reactivate: bool = False
+    nulls: bool = False
 
 
 def merge(world: World, *, rows: list[Stage], rules: Rules) -> dict[str, int]:

@@ -36,11 +36,12 @@ FIELDS = (
 
 
 @st.composite
-def staged(draw: st.DrawFn, *, line: int, fields: frozenset[str]) -> Stage:
+def staged(draw: st.DrawFn, *, line: int, fields: frozenset[str], nulls: bool) -> Stage:
     """A row as the check makes it: what is not given is None, the status is said as a whole."""
     key = draw(st.sampled_from(KEYS))
     says = "status" in fields and draw(st.booleans())
     bounced = draw(st.sampled_from([None, START])) if says else None
+    values = st.just(...) | NASTY | st.none() if nulls else st.just(...) | NASTY
     names = [name.removeprefix("attribute:") for name in sorted(fields) if name.startswith("attribute:")]
     return Stage(
         line=line,
@@ -58,9 +59,7 @@ def staged(draw: st.DrawFn, *, line: int, fields: frozenset[str]) -> Stage:
         tags=draw(st.none() | st.lists(st.sampled_from("abc"), unique=True).map(sorted))
         if "tags" in fields
         else None,
-        attributes={
-            name: value for name in names if (value := draw(st.just(...) | st.none() | NASTY)) is not ...
-        },
+        attributes={name: value for name in names if (value := draw(values)) is not ...},
     )
 
 
@@ -69,13 +68,14 @@ def steps(draw: st.DrawFn) -> tuple[model.Rules, list[Stage]]:
     fields = frozenset({"email", *draw(st.sets(st.sampled_from(FIELDS)))})
     rules = model.Rules(
         mode=draw(st.sampled_from(list(Mode))),
-        clears=draw(st.booleans()),
+        clears=(clears := draw(st.booleans())),
+        nulls=clears and draw(st.booleans()),
         fields=fields,
         now=START + timedelta(days=10),
         reactivate=draw(st.integers(0, 4)) == 0,
     )
     number = draw(st.integers(0, 6))
-    return rules, [draw(staged(line=line, fields=fields)) for line in range(2, number + 2)]
+    return rules, [draw(staged(line=line, fields=fields, nulls=rules.nulls)) for line in range(2, number + 2)]
 
 
 @pytest.fixture(params=[postgres.FEW, 0], ids=["read side by side", "looked up one by one"])
@@ -98,6 +98,7 @@ def plan(group: Group, rules: model.Rules) -> Plan:
         group_id=group.pk,
         mode=rules.mode,
         clears=rules.clears,
+        nulls=rules.nulls,
         fields=rules.fields,
         now=rules.now,
         reactivate=rules.reactivate,

@@ -248,6 +248,12 @@ def test_fixed_values_are_the_same_in_all_rows() -> None:
         staged({}, fixed=(("status", "perhaps"),))
 
 
+def test_a_fixed_value_that_stands_for_nothing_clears_only_where_empty_cells_do() -> None:
+    fixed = (("attribute:Gender", "-"), ("attribute:Text", "x"))
+    assert staged({}, fixed=fixed).attributes == {"Text": "x"}
+    assert staged({}, fixed=fixed, blank="clear").attributes == {"Gender": None, "Text": "x"}
+
+
 def test_safe_files_are_unescaped_and_others_never() -> None:
     columns = {"attribute:Text": "'=1+1"}
     assert staged(columns, unescape=True).attributes == {"Text": "=1+1"}
