@@ -125,6 +125,7 @@ class Loading:
                 self._load_pieces(some, load=load)
         with transaction.atomic():
             self.claim.guard()
+            reading = replace(reading, usual=engine().usual(change_id, reading=reading))
             kept = engine().part(change_id, reading=self._asked(reading), columns=self.dialect.columns)
         self.repeated = self.loaded - kept
         self._stage_odd()

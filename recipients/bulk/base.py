@@ -58,6 +58,20 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What many rows of a file have in common, so that little is needed to read them. It decides nothing: a
+    row that has none of it is read the long way, to the same end.
+
+    `domains` are plain ones; `gaps` are attributes that have no value together; `days` are those on which
+    no clock was changed in the reading's zone, as 2026-11-23.
+    """
+
+    domains: Sequence[str] = ()
+    gaps: Sequence[frozenset[str]] = ()
+    days: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Reading:
     """How the cells of a raw table become staged rows: the rules of a check, as far as plain rows go.
 
@@ -75,6 +89,7 @@ class Reading:
     zone: str
     clears: bool
     digest_key: bytes | None = None
+    usual: Usual = Usual()
 
     @property
     def targets(self) -> frozenset[str]:
@@ -203,6 +218,10 @@ class BulkEngine(ABC):
         Of each piece it tells whether it was loaded: False, and nothing loaded of it, when its lines are not
         one row of that width each.
         """
+        raise NotImplementedError
+
+    def usual(self, change_id: int, *, reading: Reading) -> Usual:
+        """What many of the rows in the change's raw table have in common."""
         raise NotImplementedError
 
     def unasked(self, change_id: int, *, cell: Cell, reading: Reading, most: int) -> list[str]:

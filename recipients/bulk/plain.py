@@ -10,7 +10,7 @@ mapped cells are. Every other row is odd and goes through the check by itself.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from recipients.bulk.base import Cell, Reading, Stage
@@ -40,10 +40,6 @@ def literal(value: object) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _email(reading: Reading) -> str:
-    return next(cell.column for cell in reading.cells if cell.kind == "email")
-
-
 class PlainSql(ABC):
     """The statements about a raw table, in one database's words."""
 
@@ -52,7 +48,11 @@ class PlainSql(ABC):
 
     def key_of(self, reading: Reading) -> str:
         """The key that a row of the raw table has, if it is plain."""
-        return self.key(_email(reading))
+        return self.key(self.email_of(reading))
+
+    def email_of(self, reading: Reading) -> str:
+        """The column of the raw table that has the address."""
+        return next(cell.column for cell in reading.cells if cell.kind == "email")
 
     def key_if_plain(self, reading: Reading) -> str:
         """The key of a row of the raw table; NULL when the row is odd."""
@@ -133,7 +133,7 @@ class PlainSql(ABC):
         }
         fields |= {name: self.constant(name, value=value) for name, value in reading.fixed.items()}
         return {
-            "email": _email(reading),
+            "email": self.email_of(reading),
             **self._settled(fields, reading=reading),
             "source": fields.get("source", self.nothing("source")),
             "signup_ip": fields.get("signup_ip", self.nothing("signup_ip")),
@@ -174,7 +174,7 @@ class PlainSql(ABC):
         values |= {
             cell.target: self.value(cell, reading=reading) for cell in reading.cells if cell.is_attribute
         }
-        return self.attributes(values, clears=reading.clears)
+        return self.attributes(values, clears=reading.clears, gaps=reading.usual.gaps)
 
     def constant(self, name: str, *, value: object) -> str:
         """A fixed value of a field."""
@@ -231,5 +231,10 @@ class PlainSql(ABC):
         """HMAC-SHA256 of the address's key in hex; an empty text without a key."""
 
     @abstractmethod
-    def attributes(self, values: Mapping[str, str], *, clears: bool) -> str:
-        """The JSON object of attributes; with `clears` a missing value is in it as null."""
+    def attributes(
+        self, values: Mapping[str, str], *, clears: bool, gaps: Sequence[frozenset[str]] = ()
+    ) -> str:
+        """The JSON object of attributes; with `clears` a missing value is in it as null.
+
+        `gaps`: sets of those that are often missing together.
+        """

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.db import DatabaseError, DataError, connection, transaction
 
-from recipients.bulk.base import AT_ONCE, Cell, Load, RawLines, Reading
+from recipients.bulk.base import AT_ONCE, Cell, Load, RawLines, Reading, Usual
 from recipients.bulk.copytext import Readable
 from recipients.bulk.crowd import is_crowded
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import FIGURES, LONGEST_KNOWN, ROWS, SAMPLED, literal
-from recipients.bulk.plain_postgres import TYPES, PostgresPlainSql
+from recipients.bulk.plain_postgres import EMAIL, TYPES, PostgresPlainSql, sure_days
 from recipients.bulk.second import Second
 from recipients.bulk.staging import half_of, tables_of
+
+Told = TypeVar("Told", bound=Hashable)
 
 BLOCK_BYTES = 256 * 1024
 
@@ -29,8 +32,10 @@ PLANNER = (
     "SET LOCAL jit = off",
 )
 ONE_CORE = ("SET LOCAL max_parallel_workers_per_gather = 0", "SET LOCAL max_parallel_maintenance_workers = 0")
-# Fewer rows are put into order and judged before a second connection is open.
+# Fewer rows are put into order and judged before a second connection is open, or what is usual is known.
 HALVED_FROM = 20_000
+# A domain that one sampled row in so many has is usual, and so is a gap: each costs the other rows a look.
+USUAL_DOMAIN, USUAL_GAP = 100, 20
 # How many of a table's pages tell where its middle is.
 MIDDLE_PERCENT = 1
 
@@ -100,6 +105,29 @@ class RawEngine(SetBasedEngine):
             return False
         return True
 
+    def usual(self, change_id: int, *, reading: Reading) -> Usual:
+        raw, email = tables_of(change_id).raw, self.sql.email_of(reading)
+        if not self._is_long(raw):
+            return Usual()
+        attributes = [cell for cell in reading.cells if cell.is_attribute]
+        gaps = "".join(f", {cell.column} IS NULL" for cell in attributes)
+        rows = self.execute(
+            f"SELECT CASE WHEN {email} ~ {EMAIL} THEN {self.sql.domain(email)} END{gaps}"
+            f" FROM (SELECT * FROM {raw} LIMIT {SAMPLED}) AS s",
+            [],
+        )
+        has_times = any(cell.kind == "time" for cell in reading.cells)
+        days = self.execute(sure_days(reading.zone), []) if has_times else []
+        missing = [
+            frozenset(cell.target for cell, is_missing in zip(attributes, row[1:], strict=True) if is_missing)
+            for row in rows
+        ]
+        return Usual(
+            domains=_common((str(row[0]) for row in rows if row[0]), one_in=USUAL_DOMAIN),
+            gaps=_common(filter(None, missing), one_in=USUAL_GAP),
+            days=[str(day) for (day,) in days],
+        )
+
     def unasked(self, change_id: int, *, cell: Cell, reading: Reading, most: int) -> list[str]:
         column, raw = cell.column, tables_of(change_id).raw
         unasked = self.sql.unasked(cell, reading=reading)
@@ -155,10 +183,13 @@ class RawEngine(SetBasedEngine):
 
     def _middle(self, key: str, *, table: str) -> str:
         """A key that about half of a table's rows are below; "" where a second connection is not worth it."""
-        if self._count(f"(SELECT FROM {table} LIMIT {HALVED_FROM}) AS s") < HALVED_FROM:
+        if not self._is_long(table):
             return ""
         middle = f"SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY {key}) FROM {table}"
         return str(self.execute(f"{middle} TABLESAMPLE SYSTEM ({MIDDLE_PERCENT})", [])[0][0] or "")
+
+    def _is_long(self, table: str) -> bool:
+        return self._count(f"(SELECT FROM {table} LIMIT {HALVED_FROM}) AS s") >= HALVED_FROM
 
     def _join(self, table: str) -> None:
         """Let what a second connection wrote of a table be read with it."""
@@ -223,6 +254,11 @@ class RawEngine(SetBasedEngine):
             if source.problem is not None:
                 raise source.problem from None
             raise
+
+
+def _common(told: Iterable[Told], *, one_in: int) -> list[Told]:
+    """What so many of the sampled rows have, the most frequent first."""
+    return [one for one, count in Counter(told).most_common() if count * one_in >= SAMPLED]
 
 
 class _Source:

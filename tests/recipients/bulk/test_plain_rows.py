@@ -19,7 +19,9 @@ from backupsvc.errors import Refusal
 from backupsvc.jobs.runner import drain
 from recipients.actions import imports, loading
 from recipients.actions.changes import confirm_change
+from recipients.bulk import postgres_raw
 from recipients.bulk.engine import engine
+from recipients.bulk.plain import SAMPLED
 from recipients.imports import blocks
 from recipients.imports.blocks import Block
 from recipients.imports.columns import FIELDS
@@ -173,7 +175,6 @@ READ_AS = {
     "quote": '"',
     "header": True,
     "first_line": 1,
-    "columns": 12,
 }
 
 
@@ -199,7 +200,11 @@ def read(lists: Lists, text: str, *, group: Group, headers: str, way: str, **opt
     columns = [name if name in FIELDS else f"attribute:{name}" for name in headers.split(",")]
     mapping = {"columns": ["" if name in options["left_out"] else name for name in columns]}
     with transaction.atomic(), pytest.MonkeyPatch.context() as patch:
-        if way not in ("by the database", "in pieces"):
+        if way == "by what is usual":
+            patch.setattr(postgres_raw, "HALVED_FROM", 1)
+            patch.setattr(postgres_raw, "USUAL_DOMAIN", SAMPLED)
+            patch.setattr(postgres_raw, "USUAL_GAP", SAMPLED)
+        if way not in ("by the database", "by what is usual", "in pieces"):
             patch.setattr(loading, "can_be_cut", lambda _dialect: False)
         if way == "in pieces":
             patch.setattr(type(engine()), "reads_raw", False)
@@ -212,7 +217,7 @@ def read(lists: Lists, text: str, *, group: Group, headers: str, way: str, **opt
         run = imports.start_import(
             lists.account, actor=lists.actor, file=io.BytesIO(text.encode()), file_name="x.csv", group=group
         )
-        run = imports.set_dialect(run, actor=lists.actor, overrides=READ_AS)
+        run = imports.set_dialect(run, actor=lists.actor, overrides={**READ_AS, "columns": len(columns)})
         run = imports.set_mapping(run, actor=lists.actor, mapping=mapping, leaves_signup_out=True)
         run = imports.set_mode(
             run,
@@ -280,7 +285,44 @@ def test_a_file_is_read_as_the_check_reads_each_row(
         assert read(lists, text, way="in pieces", **options) == slowly
         if engine().reads_raw:
             assert read(lists, text, way="by the database", **options) == slowly
+            assert read(lists, text, way="by what is usual", **options) == slowly
         transaction.set_rollback(True)
+
+
+AT_A_USUAL_DOMAIN = (
+    "a@x.de", ".dot@x.de", "two..dots@x.de", "a@x.de@x.de", "a@x.de@", "a@x.de@y.example", "b@y.example@x.de",
+    "c d@x.de", "E@X.DE", "noreply@x.de", "f--g@x.de", "zoë@x.de", "@x.de", "h@x.de.", "i@ x.de", "j.@x.de",
+    f"{'k' * 60}@x.de", "l'm@x.de", "n+1@x.de", "abuse+2@x.de", "o@sub.x.de",
+)  # fmt: skip
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("blank", ["keep", "clear"])
+def test_what_is_usual_in_a_file_changes_nothing_of_what_is_read(
+    lists: Lists, group: Group, blank: str
+) -> None:
+    gaps = (("", "", ""), ("x", "", ""), ("x", "1", ""), ("", "", "f"), ("x", "1", "?"), ("", "2", "m"))
+    rows = [
+        dict(zip(("email", "registered", "Text", "Number", "Gender"), (email, at, *cells), strict=True))
+        for email, cells, at in zip(
+            AT_A_USUAL_DOMAIN,
+            gaps * 4,
+            ("0000-00-00 00:00:00", "2026-03-28 02:30:00", "2026-03-29 02:30:00", "", "2026-01-05") * 5,
+            strict=False,
+        )
+    ]
+    headers = "email,registered,Text,Number,Gender"
+    options: dict[str, Any] = {
+        "group": group,
+        "headers": headers,
+        "blank": blank,
+        "status": "active",
+        "left_out": (),
+    }
+    text = csv_of(rows, headers=headers)
+    slowly = read(lists, text, way="row by row", **options)
+    assert slowly["state"] == "preview"
+    assert read(lists, text, way="by what is usual", **options) == slowly
 
 
 @pytest.mark.postgres
