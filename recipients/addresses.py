@@ -111,12 +111,20 @@ def _plain_domain(text: str) -> str:
 def _suggest(email: str) -> None:
     """Raise Refusal("address.misspelled") when the text is near an address."""
     for text in dict.fromkeys(candidates(email[: LONGEST_ADDRESS + 50])):
+        # Most are no better than what they were made of: without a dot there is no need to parse them.
+        if not _has_dot(text.rpartition("@")[2]):
+            continue
         try:
             found = _parsed(text)
         except Refusal:
             continue
         if found.email != email:
             raise Refusal("address.misspelled", suggestion=found.email)
+
+
+def _has_dot(domain: str) -> bool:
+    """Whether it has one, or what domains take for one."""
+    return any(dot in unicodedata.normalize("NFKC", domain) for dot in ".\u3002")
 
 
 def _parsed(email: str) -> Address:

@@ -185,21 +185,24 @@ def _chunk(data: bytes, *, line: int, dialect: Dialect) -> Chunk:
 
 
 def _is_sound(data: bytes, *, dialect: Dialect) -> bool:
-    ends = data.count(b"\n")
-    returns = data.count(b"\r")
     return (
         # Several times as fast as a search for one of them.
         len(data.translate(None, _CONTROLS)) == len(data)
-        and _NONCHARACTER not in data
-        and (not returns or returns == ends == data.count(b"\r\n"))
+        and not _holds(data, _NONCHARACTER)
+        and (b"\r" not in data or data.count(b"\r") == data.count(b"\n") == data.count(b"\r\n"))
         # The end of the data for PostgreSQL's COPY.
-        and not data.startswith(b"\\.")
-        and b"\n\\." not in data
+        and not (_holds(data, b"\\.") and (data.startswith(b"\\.") or b"\n\\." in data))
         and not _begins_with_another_quote(data, quote=dialect.quote)
         and not _has_long_line(data)
         and (dialect.encoding in _UTF8 or _can_be_decoded(data, encoding=dialect.encoding))
         and (not dialect.quote or _quotes_are_sound(data, dialect=dialect))
     )
+
+
+def _holds(data: bytes, rare: bytes) -> bool:
+    """Whether it does, of what begins with a byte that few files have: to look for one byte is eight times as
+    fast as to look for several."""
+    return rare[:1] in data and rare in data
 
 
 def _has_long_line(data: bytes) -> bool:
