@@ -82,7 +82,7 @@ def finish_staging(
     """
     claim.progress(done=rows, total=rows, step="preview")
     change = Change.objects.get(pk=claim.job.subject_id)
-    state, staged = seen(change), engine().staged(change.pk)
+    state = seen(change)
     with transaction.atomic():
         claim.guard()
         engine().make_ready(plan_of(change))
@@ -91,6 +91,7 @@ def finish_staging(
         claim.guard()
         verdicts, safe = engine().preview(plan_of(change), most_kept_safe=LISTED_ROWS)
         judged = engine().judged(change.pk)
+    staged = engine().staged(change.pk, addresses=verdicts.addresses)
     counts = {name: count for name, count in asdict(verdicts).items() if name != "shift"}
     change.rows, change.rejected = rows, rejected
     change.duplicates = staged + repeated - verdicts.addresses

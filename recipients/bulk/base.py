@@ -294,8 +294,8 @@ class BulkEngine(ABC):
         """The ids of the changes that have tables of their own."""
 
     @abstractmethod
-    def staged(self, change_id: int) -> int:
-        """How many rows are staged."""
+    def staged(self, change_id: int, *, addresses: int | None = None) -> int:
+        """How many rows are staged. `addresses`: how many different ones they have, where that is known."""
 
     @abstractmethod
     def domains(self, change_id: int, *, among: Sequence[str]) -> list[tuple[str, int]]:

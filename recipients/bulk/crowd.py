@@ -10,10 +10,11 @@ import os
 
 from django.db import connection
 
-# Three for each core of the worker's machine, which stands for the database's. An import with all that is
-# its own (the person who waits for it, a backup beside it, the clock) was seen to use four or five; people
-# who ask for twenty pages a second, more than a dozen.
-MOST = 3 * (os.cpu_count() or 1)
+# Those of the worker's machine, which stands for the database's.
+CORES = os.cpu_count() or 1
+# An import with all that is its own (the person who waits for it, a backup beside it, the clock) was seen to
+# use four or five; people who ask for twenty pages a second, more than a dozen.
+MOST = 3 * CORES
 
 # Only what runs as the same user shows what it does: just our own web servers and workers count.
 OTHERS = """

@@ -87,8 +87,7 @@ class PostgresEngine(RawEngine):
         return super().merge(plan)
 
     def _winners(self, plan: Plan) -> str:
-        if self._has_table(tables_of(plan.change_id).plain) and not self._has_checked(plan.change_id):
-            # One line of each address, in their order.
+        if self._is_in_order(plan.change_id):
             return f"SELECT {', '.join(ROWS)} FROM {tables_of(plan.change_id).plain}"
         self._index_keys(plan.change_id)
         return super()._winners(plan)
@@ -183,11 +182,19 @@ class PostgresEngine(RawEngine):
         with self._without(*ways):
             yield
 
+    def _is_in_order(self, change_id: int) -> bool:
+        """Whether what is staged is one line of each address, in their order."""
+        return self._has_table(tables_of(change_id).plain) and not self._has_checked(change_id)
+
     def _addresses(self, change_id: int) -> int:
-        plain = tables_of(change_id).plain
-        if self._has_table(plain) and not self._has_checked(change_id):
-            return self._count(plain)
+        if self._is_in_order(change_id):
+            return self._count(tables_of(change_id).plain)
         return super()._addresses(change_id)
+
+    def staged(self, change_id: int, *, addresses: int | None = None) -> int:
+        if addresses is not None and self._is_in_order(change_id):
+            return addresses
+        return super().staged(change_id)
 
     def owners(self) -> list[int]:
         rows = self.execute(

@@ -11,9 +11,9 @@ from typing import Any, TypeVar, cast
 
 from django.db import DatabaseError, DataError, connection, transaction
 
+from recipients.bulk import crowd
 from recipients.bulk.base import AT_ONCE, Cell, Load, RawLines, Reading, Usual
 from recipients.bulk.copytext import Readable
-from recipients.bulk.crowd import is_crowded
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import FIGURES, LONGEST_KNOWN, ROWS, SAMPLED, literal
 from recipients.bulk.plain_postgres import EMAIL, TYPES, PostgresPlainSql, sure_days
@@ -158,8 +158,8 @@ class RawEngine(SetBasedEngine):
                 below = f"{key} < {literal(middle)}"
                 # Those without an address are among them.
                 others = rows(where=f"({below}) IS NOT TRUE")
-                upper = second.start(self._put_into_order, half_of(keyed), others)
-                kept = self._put_into_order(keyed, rows(where=below))
+                upper = second.start(self._put_into_order, half_of(keyed), others, is_half=True)
+                kept = self._put_into_order(keyed, rows(where=below), is_half=True)
                 kept += upper.result()
                 self._join(keyed)
             else:
@@ -168,13 +168,13 @@ class RawEngine(SetBasedEngine):
         self._show(change_id, says_status="says_status", digest_key=reading.digest_key)
         return kept
 
-    def _put_into_order(self, keyed: str, rows: str) -> int:
+    def _put_into_order(self, keyed: str, rows: str, *, is_half: bool = False) -> int:
         """One pass over all rows for the tests, the values, and the order that all else reads them in.
 
         How many there are then.
         """
         with transaction.atomic():
-            self._set_planner()
+            self._set_planner(is_half=is_half)
             with connection.cursor() as cursor:
                 cursor.execute(f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off) AS {rows}")
                 kept = int(cursor.rowcount)
@@ -231,8 +231,11 @@ class RawEngine(SetBasedEngine):
     def _has_table(self, name: str) -> bool:
         return bool(self.execute("SELECT to_regclass(%s) IS NOT NULL", [name])[0][0])
 
-    def _set_planner(self) -> None:
-        for setting in (*PLANNER, *(ONE_CORE if is_crowded() else ())):
+    def _set_planner(self, *, is_half: bool = False) -> None:
+        """`is_half`: for a half of a pass over all rows, whose other half runs on the second connection."""
+        # With a core for each there is none left to help it, and helpers hand their rows over one by one.
+        has_one_core = crowd.is_crowded() or (is_half and crowd.CORES <= AT_ONCE)
+        for setting in (*PLANNER, *(ONE_CORE if has_one_core else ())):
             self.execute(setting, [])
 
     @contextmanager

@@ -57,7 +57,7 @@ class StagedRows(BulkEngine):
         )
         return int(str(rows[0][0]))
 
-    def staged(self, change_id: int) -> int:
+    def staged(self, change_id: int, *, addresses: int | None = None) -> int:
         plain = tables_of(change_id).plain
         rows = self.execute("SELECT count(*) FROM recipients_stagedrow WHERE change_id = %s", [change_id])
         if self._has_table(plain):

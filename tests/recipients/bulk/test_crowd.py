@@ -40,8 +40,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             found.add("second connection")
         return start(self, work, *given, **named)
 
-    def planned(self: RawEngine) -> None:
-        set_planner(self)
+    def planned(self: RawEngine, **named: Any) -> None:
+        set_planner(self, **named)
         for setting in ("max_parallel_workers_per_gather", "max_parallel_maintenance_workers"):
             if self.execute(f"SHOW {setting}", []) != [("0",)]:
                 found.add("parallel plans")

@@ -97,8 +97,8 @@ def test_what_breaks_on_the_second_connection_is_done_again_from_the_start(
     put_into_order = postgres_raw.RawEngine._put_into_order
     broken: list[str] = []
 
-    def breaking(self: postgres_raw.RawEngine, keyed: str, rows: str) -> int:
-        kept = put_into_order(self, keyed, rows)
+    def breaking(self: postgres_raw.RawEngine, keyed: str, rows: str, **named: Any) -> int:
+        kept = put_into_order(self, keyed, rows, **named)
         if keyed.endswith(half_of("")) and not broken:
             broken.append(keyed)
             # Of a half that is written already.
