@@ -8,7 +8,8 @@ from django.dispatch import Signal
 # job of the group's change before this one). Sent with `send`: a receiver's refusal stops the change.
 change_requested = Signal()
 
-# Provides: change (Change), whose rows are about to be read. Nobody has confirmed it yet, and nobody may.
+# Provides: change (Change), whose source is there, or whose rows are about to be read: sent for both, for the
+# list may have moved between them. Nobody has confirmed it yet, and perhaps nobody ever will.
 change_foreseen = Signal()
 
 # Provides: group (Group), change (Change). The rows of a deleted group are about to be removed for good; a

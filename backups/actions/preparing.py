@@ -1,8 +1,9 @@
-"""Archives written ahead: while a change's rows are read, so that its backup costs no time of its own.
+"""Archives written ahead: while a change is got ready, so that its backup costs no time of its own.
 
-Reading the rows touches no list, and a person who looks at the preview is in no hurry either. So the
-archive is written beside both, and the backup of the confirmed change finds it ready. It is only ever an
-advance: whatever goes wrong with it, the backup is made as if nobody had tried.
+A person who tells what a file's columns mean is in no hurry, reading the rows touches no list, and a preview
+is looked at for a while. So the archive is written beside all of it, and the backup of the confirmed change
+finds it ready. It is only ever an advance: whatever goes wrong with it, the backup is made as if nobody had
+tried.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ KEPT = timedelta(hours=24)
 
 
 def prepare(change: Change, *, group: Group) -> None:
-    """Have the list's archive written now. Call inside the transaction in which the change is staged."""
+    """Have the list's archive written now. Call inside the transaction that foresees the change."""
     if same_as(group) or prepared_for(group) or jobs_preparing(group).exists():
         return
     prepared = PreparedArchive.objects.create(

@@ -80,6 +80,8 @@ def start_import(
             _sniff(run)
             run.save()
             change.save()
+            # Whoever looks at the columns first leaves time for what the change will need.
+            change_foreseen.send(sender=Change, change=change)
     except BaseException:
         uploads.remove(stored.key)
         raise

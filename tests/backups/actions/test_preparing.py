@@ -17,6 +17,7 @@ from backupsvc.accounts.models import AuditEntry
 from backupsvc.jobs import runner
 from backupsvc.jobs.models import Job, JobState
 from backupsvc.jobs.runner import drain
+from recipients.actions import imports
 from recipients.actions.changes import cancel_change, confirm_change
 from recipients.actions.groups import change_group
 from recipients.actions.recipients import unsubscribe
@@ -73,6 +74,31 @@ def test_a_confirmed_import_takes_over_what_was_written_while_its_rows_were_read
     assert table(group) != before
     assert brought_back(snapshot, lists) == before
     assert check_all() == []
+
+
+def test_an_uploaded_file_is_reason_enough(lists: Lists, group: Group, archives: Path) -> None:
+    """Long before its columns are told; and whoever uploads it again finds the same archive."""
+    before = table(group)
+    ahead = prepared(lists.draft(MORE, into=group).change)
+    change = lists.load(MORE, into=group)
+    assert Job.objects.filter(kind="backups.prepare_archive").count() == 1
+    snapshot = Snapshot.objects.get(change=change)
+    assert snapshot.archive == ahead.archive
+    assert brought_back(snapshot, lists) == before
+
+
+def test_a_list_that_moves_while_the_columns_are_told_is_written_once_more(
+    lists: Lists, group: Group, archives: Path
+) -> None:
+    run = lists.draft(MORE, into=group)
+    outdated = prepared(run.change)
+    unsubscribe(Recipient.objects.get(key="bob@example.com"), actor=lists.actor)
+    drain(imports.stage(run, actor=lists.actor))
+    ahead = PreparedArchive.objects.exclude(pk=outdated.pk).get()
+    drain(Job.objects.get(kind="backups.prepare_archive", subject_id=ahead.pk))
+    ahead.refresh_from_db()
+    assert confirmed(Change.objects.get(pk=run.pk), lists).state == ChangeState.DONE
+    assert Snapshot.objects.get().archive == ahead.archive != outdated.archive
 
 
 def test_the_backup_waits_for_what_is_being_written_ahead(lists: Lists, group: Group, archives: Path) -> None:
