@@ -124,7 +124,8 @@ def _suggest(email: str) -> None:
 
 def _has_dot(domain: str) -> bool:
     """Whether it has one, or what domains take for one."""
-    return any(dot in unicodedata.normalize("NFKC", domain) for dot in ".\u3002")
+    plain = unicodedata.normalize("NFKC", domain)
+    return "." in plain or "\u3002" in plain
 
 
 def _parsed(email: str) -> Address:

@@ -143,9 +143,9 @@ class PostgresEngine(RawEngine):
                 self.execute(f"{self.create_staging} {into} AS {select}", parameters)
             self.execute(f"CREATE INDEX ON {into} (key)", [])
 
-    def _first_verdicts(self, plan: Plan) -> Verdicts:
+    def _all_added(self, plan: Plan) -> Verdicts:
         with self._side_by_side(plan):
-            return super()._first_verdicts(plan)
+            return super()._all_added(plan)
 
     def _insert_all(self, plan: Plan) -> int:
         with self._side_by_side(plan):

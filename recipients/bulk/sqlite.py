@@ -67,7 +67,7 @@ class SqliteEngine(SetBasedEngine):
             cursor.execute(statement, given)
             return list(cursor.fetchall()) if cursor.description else []
 
-    def _first_verdicts(self, plan: Plan) -> Verdicts:
+    def _all_added(self, plan: Plan) -> Verdicts:
         # Only what tells the status is carried through the sorting.
         told = {"line", "key", *TIMES, "says_status"}
         columns = ", ".join(name if name in told else f"NULL AS {name}" for name in ROWS)

@@ -97,6 +97,23 @@ def test_a_file_is_taken_in_on_one_core_while_many_ask(
     assert (len(table(group)), change.updated) == (364, 364)
 
 
+@pytest.mark.parametrize(("cores", "helpers"), [(2, {"0"}), (8, {"2"})])
+def test_helpers_join_in_a_half_of_a_pass_only_where_a_core_is_left_for_them(
+    lists: Lists, halved: None, monkeypatch: pytest.MonkeyPatch, cores: int, helpers: set[str]
+) -> None:
+    set_planner, found = RawEngine._set_planner, set[str]()
+
+    def planned(self: RawEngine, *, is_half: bool = False) -> None:
+        set_planner(self, is_half=is_half)
+        if is_half:
+            found.add(str(self.execute("SHOW max_parallel_workers_per_gather", [])[0][0]))
+
+    monkeypatch.setattr(RawEngine, "_set_planner", planned)
+    monkeypatch.setattr(crowd, "CORES", cores)
+    assert len(table(lists.group(people(400)))) == 364
+    assert found == helpers
+
+
 def test_a_few_who_ask_keep_nothing_from_an_import(lists: Lists, halved: None, taken: set[str]) -> None:
     with people_asking(2, one_long_statement):
         group = lists.group(people(400))
