@@ -72,6 +72,9 @@ def parse_address(text: str) -> Address:
     if len(text) > LONGEST_CELL and len(text := text.strip()) > LONGEST_CELL:
         raise Refusal("address.too_long", limit=LONGEST_ADDRESS)
     email = unwrapped(text)
+    # Most that are wrapped are ordinary ones: a tenth of the time of a closer look.
+    if found := plain_address(email):
+        return Address(found[0], email, found[1])
     try:
         return _parsed(email)
     except Refusal as refusal:
