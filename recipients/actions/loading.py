@@ -129,6 +129,9 @@ class Loading:
             kept = engine().part(change_id, reading=self._asked(reading), columns=self.dialect.columns)
         self.repeated = self.loaded - kept
         self._stage_odd()
+        with transaction.atomic():
+            self.claim.guard()
+            self.repeated += engine().settle(change_id)
 
     def _load_pieces(self, pieces: Sequence[Chunk | Rest], *, load: Load) -> None:
         """Load what is sound, and read the rest with care."""

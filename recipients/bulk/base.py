@@ -239,6 +239,13 @@ class BulkEngine(ABC):
         """The first odd rows behind line `after`, with their cells, by line."""
         raise NotImplementedError
 
+    def settle(self, change_id: int) -> int:
+        """Put rows that were checked by themselves beside the plain ones, the last line of each address alone.
+
+        How many were left out, since a later line has the same address.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def open_copytext(self, change_id: int) -> None:
         """Prepare for `stage_copytext`, which is faster when this was committed before it."""

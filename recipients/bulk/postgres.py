@@ -19,7 +19,7 @@ from recipients.bulk.copytext import COLUMNS, Readable, Rest, encode_row, move_l
 from recipients.bulk.plain import ROWS
 from recipients.bulk.postgres_raw import BLOCK_BYTES, HALVED_FROM, RawEngine, in_order
 from recipients.bulk.second import Second
-from recipients.bulk.staging import PREFIX, Tables, change_of, half_of, tables_of
+from recipients.bulk.staging import PREFIX, Tables, change_of, checked_of, half_of, tables_of
 from recipients.bulk.verdict import Dialect
 from recipients.models import compact_json
 
@@ -165,14 +165,6 @@ class PostgresEngine(RawEngine):
                 yield replace(self.dialect, listed=LISTED.replace("{keys}", f"AND {keys}"))
 
     @contextmanager
-    def _one_by_one(self) -> Iterator[None]:
-        """Recipients are looked up by their keys."""
-        with self._without("hashjoin", "mergejoin"):
-            self.execute("SET LOCAL enable_nestloop = on", [])
-            yield
-            self.execute("SET LOCAL enable_nestloop = off", [])
-
-    @contextmanager
     def _side_by_side(self, plan: Plan) -> Iterator[None]:
         """Rows are read in the order of their keys: no memory, whatever the planner believes of the sizes."""
         ways = ["hashjoin", "bitmapscan"]
@@ -205,7 +197,7 @@ class PostgresEngine(RawEngine):
 
     def _drop_tables(self, tables: Tables) -> None:
         own = (tables.raw, tables.keyed, tables.judged)
-        names = [*map(half_of, own), *own]
+        names = [checked_of(tables.keyed), *map(half_of, own), *own]
         if not any(map(self._has_table, names)):
             return
         try:

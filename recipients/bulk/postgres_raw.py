@@ -13,12 +13,12 @@ from django.db import DatabaseError, DataError, connection, transaction
 
 from recipients.bulk import crowd
 from recipients.bulk.base import AT_ONCE, Cell, Load, RawLines, Reading, Usual
-from recipients.bulk.copytext import Readable
+from recipients.bulk.copytext import COLUMNS, Readable
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import FIGURES, LONGEST_KNOWN, ROWS, SAMPLED, literal
 from recipients.bulk.plain_postgres import EMAIL, TYPES, PostgresPlainSql, sure_days
 from recipients.bulk.second import Second
-from recipients.bulk.staging import half_of, tables_of
+from recipients.bulk.staging import checked_of, half_of, tables_of
 
 Told = TypeVar("Told", bound=Hashable)
 
@@ -36,6 +36,8 @@ ONE_CORE = ("SET LOCAL max_parallel_workers_per_gather = 0", "SET LOCAL max_para
 HALVED_FROM = 20_000
 # A domain that one sampled row in so many has is usual, and so is a gap: each costs the other rows a look.
 USUAL_DOMAIN, USUAL_GAP = 100, 20
+# What a row with a key has.
+KEYED = (*COLUMNS, "says_status", "line")
 # How many of a table's pages tell where its middle is.
 MIDDLE_PERCENT = 1
 
@@ -175,9 +177,9 @@ class RawEngine(SetBasedEngine):
         """
         with transaction.atomic():
             self._set_planner(is_half=is_half)
-            with connection.cursor() as cursor:
-                cursor.execute(f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off) AS {rows}")
-                kept = int(cursor.rowcount)
+            kept = self._changed(
+                f"CREATE UNLOGGED TABLE {keyed} WITH (autovacuum_enabled = off) AS {rows}", []
+            )
             self.execute(f"CREATE INDEX ON {keyed} (line) WHERE key IS NULL", [])
         return kept
 
@@ -213,7 +215,7 @@ class RawEngine(SetBasedEngine):
     def _index_keys(self, change_id: int) -> None:
         """Make rows that are to be read beside others findable in the order in which they lie."""
         keyed = tables_of(change_id).keyed
-        for table in filter(self._has_table, (keyed, half_of(keyed))):
+        for table in filter(self._has_table, (keyed, half_of(keyed), checked_of(keyed))):
             index = f"CREATE INDEX IF NOT EXISTS {in_order(table)} ON {table}"
             self.execute(f"{index} (key, line DESC) WHERE key IS NOT NULL", [])
 
@@ -227,6 +229,58 @@ class RawEngine(SetBasedEngine):
             (int(str(line)), ["" if cell is None else str(cell) for cell in cast("list[object]", cells)])
             for line, cells in rows
         ]
+
+    def settle(self, change_id: int) -> int:
+        # Apart from the others they would have to be put into one order with them whenever they are read.
+        if not self._has_checked(change_id):
+            return 0
+        keyed = tables_of(change_id).keyed
+        checked, columns = checked_of(keyed), ", ".join(KEYED)
+        self._set_planner()
+        self.execute(f"CREATE UNLOGGED TABLE {checked} (LIKE {keyed}) WITH (autovacuum_enabled = off)", [])
+        kept = self._changed(
+            f"INSERT INTO {checked} ({columns}) SELECT DISTINCT ON (key) {columns} FROM recipients_stagedrow"
+            " WHERE change_id = %s ORDER BY key, line DESC",
+            [change_id],
+        )
+        moved = self._changed("DELETE FROM recipients_stagedrow WHERE change_id = %s", [change_id])
+        repeated = self._drop_repeated(keyed, checked)
+        self.execute(f"ALTER TABLE {checked} INHERIT {keyed}", [])
+        return moved - kept + repeated
+
+    def _drop_repeated(self, plain: str, checked: str) -> int:
+        """Keep the later line of each address that both tables have; how many lines went."""
+        both = f"{checked}_both"
+        found = self._changed(
+            f"CREATE UNLOGGED TABLE {both} AS SELECT p.tableoid AS lies_in, p.ctid AS place, c.key,"
+            f" p.line < c.line AS is_older FROM {plain} AS p JOIN {checked} AS c ON c.key = p.key",
+            [],
+        )
+        if found:
+            with self._one_by_one():
+                self.execute(
+                    f"DELETE FROM {plain} AS p USING {both} AS b"
+                    " WHERE b.is_older AND p.tableoid = b.lies_in AND p.ctid = b.place",
+                    [],
+                )
+            later = f"SELECT key FROM {both} WHERE NOT is_older"
+            self.execute(f"DELETE FROM {checked} WHERE key IN ({later})", [])
+        self._drop(both)
+        return found
+
+    def _changed(self, statement: str, parameters: Sequence[object]) -> int:
+        """Run a statement; how many rows it wrote or removed."""
+        with connection.cursor() as cursor:
+            cursor.execute(statement, list(parameters) or None)
+            return int(cursor.rowcount)
+
+    @contextmanager
+    def _one_by_one(self) -> Iterator[None]:
+        """Rows are looked up by where they are."""
+        with self._without("hashjoin", "mergejoin"):
+            self.execute("SET LOCAL enable_nestloop = on", [])
+            yield
+            self.execute("SET LOCAL enable_nestloop = off", [])
 
     def _has_table(self, name: str) -> bool:
         return bool(self.execute("SELECT to_regclass(%s) IS NOT NULL", [name])[0][0])

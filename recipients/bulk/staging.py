@@ -37,6 +37,11 @@ def half_of(table: str) -> str:
     return f"{table}_half"
 
 
+def checked_of(table: str) -> str:
+    """The name of the table that holds the rows of it which the check had to look at; it is read with it."""
+    return f"{table}_checked"
+
+
 def change_of(table: str) -> int | None:
     """The id of the change that a table belongs to; None when it is no such table."""
     number = table.removeprefix(PREFIX).partition("_")[0]

@@ -333,6 +333,29 @@ def test_a_file_of_ordinary_rows_is_not_read_row_by_row(lists: Lists, group: Gro
     assert engine().owners() == [Change.objects.get().pk]
 
 
+@pytest.mark.postgres
+def test_of_a_plain_and_a_checked_line_of_one_address_the_later_counts(lists: Lists, group: Group) -> None:
+    """Checked rows lie beside the plain ones before anything is judged, each address once."""
+    lines = [
+        *("early@example.com,plain", "<early@example.com>,checked"),
+        *("<late@example.com>,checked", "late@example.com,plain"),
+        *("<twice@example.com>,first", "(twice@example.com),second", "bad,-"),
+        *("alone@example.com,plain", "<wrapped@example.com>,checked", "ALONE@example.com,plain again"),
+    ]
+    text = "email,Text\n" + "\n".join(lines) + "\n"
+    change = lists.preview(text, into=group)
+    assert not StagedRow.objects.exists()
+    told = [change.preview[name] for name in ("rows", "added", "rejected", "duplicates")]
+    assert told == [10, 5, 1, 4]
+    drain(confirm_change(change, actor=lists.actor, backup=False, typed_name=group.name))
+    assert {key.partition("@")[0]: row["attributes"]["Text"] for key, row in table(group).items()} == {
+        "early": "checked", "late": "plain", "twice": "second", "alone": "plain again", "wrapped": "checked",
+    }  # fmt: skip
+    # Once more into the list that knows them: the same rows, beside recipients.
+    again = lists.load(text, into=group)
+    assert (again.unchanged, again.duplicates, again.rejected) == (5, 4, 1)
+
+
 def test_nothing_of_its_own_is_left_when_a_change_has_ended(lists: Lists, group: Group) -> None:
     change = lists.load("email,Text\nanna@example.com,x\nbad,y\n", into=group)
     assert (change.state, change.added, change.rejected) == ("done", 1, 1)
