@@ -18,7 +18,7 @@ from backupsvc.errors import Refusal
 from backupsvc.jobs.runner import Claim
 from recipients.actions.doubts import Mended
 from recipients.addresses import ROLES
-from recipients.bulk.base import AT_ONCE, Cell, Kind, Load, RawLines, Reading, Reject, Stage
+from recipients.bulk.base import Cell, Kind, Load, RawLines, Reading, Reject, Stage
 from recipients.bulk.engine import engine
 from recipients.bulk.plain import FIGURES, MOST_KNOWN, WORDS
 from recipients.imports import mapping as maps
@@ -35,6 +35,8 @@ BATCH_ROWS = 5_000
 ODD_ROWS = 1_000
 # The same for rows that are read as columns: larger pieces do not stay in a processor's cache.
 PIECE_BYTES = 1 << 19
+# So many pieces are loaded in one transaction, in which nobody sees how far they are.
+PIECES = 8
 Piece = TypeVar("Piece")
 TIMES = ("registered", "activated", "deactivated")
 
@@ -120,9 +122,9 @@ class Loading:
             self.claim.guard()
             engine().open_raw(change_id, columns=self.dialect.columns)
         with engine().loading(change_id) as load:
-            pieces = cut(self.path, dialect=self.dialect)
-            for some in ahead(iter(lambda: list(islice(pieces, AT_ONCE)), [])):
-                self._load_pieces(some, load=load)
+            pieces = ahead(cut(self.path, dialect=self.dialect))
+            while self._load_pieces(islice(pieces, PIECES), load=load):
+                pass
         with transaction.atomic():
             self.claim.guard()
             reading = replace(reading, usual=engine().usual(change_id, reading=reading))
@@ -133,19 +135,33 @@ class Loading:
             self.claim.guard()
             self.repeated += engine().settle(change_id)
 
-    def _load_pieces(self, pieces: Sequence[Chunk | Rest], *, load: Load) -> None:
-        """Load what is sound, and read the rest with care."""
-        sound = [piece for piece in pieces if isinstance(piece, Chunk) and piece.is_sound]
+    def _load_pieces(self, pieces: Iterator[Chunk | Rest], *, load: Load) -> bool:
+        """Load the pieces up to one that is not sound, and read what cannot be loaded with care.
+
+        Whether there were any.
+        """
+        lines, odd = 0, list[Chunk | Rest]()
+
+        def sound() -> Iterator[Chunk]:
+            nonlocal lines
+            for piece in pieces:
+                if not (isinstance(piece, Chunk) and piece.is_sound):
+                    odd.append(piece)
+                    return
+                lines += piece.lines
+                yield piece
+
         with transaction.atomic():
             # Held until all of them are loaded: nobody else can begin with this file meanwhile.
             self.claim.guard()
-            told = iter(load([self._lines(piece) for piece in sound]))
-        for piece in pieces:
-            if isinstance(piece, Chunk) and piece.is_sound and next(told):
-                self.loaded += piece.lines
-                self._count(read=piece.lines)
-            else:
-                self._stage(piece.rows(names=self.names))
+            refused = load(sound(), self._lines)
+        loaded = lines - sum(piece.lines for piece in refused)
+        self.loaded += loaded
+        if loaded:
+            self._count(read=loaded)
+        for piece in (*refused, *odd):
+            self._stage(piece.rows(names=self.names))
+        return bool(lines or odd)
 
     def _lines(self, chunk: Chunk) -> RawLines:
         return RawLines(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import BinaryIO, Literal, NamedTuple, Protocol
+from typing import BinaryIO, Literal, NamedTuple, Protocol, TypeVar
 
 from recipients.models import Mode
 
@@ -109,9 +109,18 @@ class RawLines:
     quote: str
 
 
-# So many pieces can be loaded at once.
+# So many connections share the work on a file's rows.
 AT_ONCE = 2
-Load = Callable[[Sequence[RawLines]], list[bool]]
+Piece = TypeVar("Piece")
+
+
+class Load(Protocol):
+    """The way pieces of a file come into a raw table: gives back those that were not loaded, in any order.
+
+    The lines of a piece are asked for when its turn comes, by whichever thread loads it.
+    """
+
+    def __call__(self, pieces: Iterator[Piece], lines_of: Callable[[Piece], RawLines], /) -> list[Piece]: ...
 
 
 class Reject(NamedTuple):
@@ -213,10 +222,9 @@ class BulkEngine(ABC):
         raise NotImplementedError
 
     def loading(self, change_id: int) -> AbstractContextManager[Load]:
-        """The way whole lines come into the change's raw table, up to AT_ONCE pieces at a time.
+        """The way whole lines come into the change's raw table.
 
-        Of each piece it tells whether it was loaded: False, and nothing loaded of it, when its lines are not
-        one row of that width each.
+        Of a piece nothing is loaded when its lines are not one row of that width each.
         """
         raise NotImplementedError
 

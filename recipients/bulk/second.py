@@ -6,18 +6,32 @@ else reads and which are made anew when anything fails, two statements on two co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
+from threading import Lock
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from django.db import OperationalError, connection
 
+from recipients.bulk.base import Piece
 from recipients.bulk.crowd import is_crowded
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+
+
+class Shared(Iterator[Piece]):
+    """What two threads take turns to take from. What making the next one raises is raised to who asked for
+    it; the other finds the end."""
+
+    def __init__(self, pieces: Iterator[Piece]) -> None:
+        self._pieces, self._lock = pieces, Lock()
+
+    def __next__(self) -> Piece:
+        with self._lock:
+            return next(self._pieces)
 
 
 class Second:
