@@ -248,7 +248,7 @@ class BulkEngine(ABC):
         raise NotImplementedError
 
     def settle(self, change_id: int) -> int:
-        """Put rows that were checked by themselves beside the plain ones, the last line of each address alone.
+        """Put rows that were checked beside the plain ones, the last line of each address alone.
 
         How many were left out, since a later line has the same address.
         """

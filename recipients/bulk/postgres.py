@@ -16,7 +16,6 @@ from django.db import OperationalError, connection, transaction
 
 from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, Readable, Rest, encode_row, move_lines
-from recipients.bulk.plain import ROWS
 from recipients.bulk.postgres_raw import BLOCK_BYTES, HALVED_FROM, RawEngine, in_order
 from recipients.bulk.second import Second
 from recipients.bulk.staging import PREFIX, Tables, change_of, checked_of, half_of, tables_of
@@ -42,7 +41,6 @@ LOOKED_UP = "LATERAL (SELECT * FROM {table} WHERE group_id = {group} AND {only} 
 DIALECT = Dialect(
     differs="IS DISTINCT FROM",
     winners="SELECT DISTINCT ON (key) * FROM ({staged}) AS s ORDER BY key, line DESC",
-    by_key="ORDER BY key, line DESC",
     fence="OFFSET 0",
     listed=LISTED.replace("{keys}", ""),
     nulls={
@@ -87,10 +85,8 @@ class PostgresEngine(RawEngine):
         return super().merge(plan)
 
     def _winners(self, plan: Plan) -> str:
-        if self._is_in_order(plan.change_id):
-            return f"SELECT {', '.join(ROWS)} FROM {tables_of(plan.change_id).plain}"
-        self._index_keys(plan.change_id)
-        return super()._winners(plan)
+        is_settled = self._is_settled(plan.change_id)
+        return self._staged(plan.change_id) if is_settled else super()._winners(plan)
 
     def make_ready(self, plan: Plan) -> None:
         if not self._is_first(plan):
@@ -174,17 +170,17 @@ class PostgresEngine(RawEngine):
         with self._without(*ways):
             yield
 
-    def _is_in_order(self, change_id: int) -> bool:
-        """Whether what is staged is one line of each address, in their order."""
-        return self._has_table(tables_of(change_id).plain) and not self._has_checked(change_id)
+    def _is_settled(self, change_id: int) -> bool:
+        """Whether what is staged is one line of each address."""
+        return self._has_table(tables_of(change_id).plain)
 
     def _addresses(self, change_id: int) -> int:
-        if self._is_in_order(change_id):
+        if self._is_settled(change_id):
             return self._count(tables_of(change_id).plain)
         return super()._addresses(change_id)
 
     def staged(self, change_id: int, *, addresses: int | None = None) -> int:
-        if addresses is not None and self._is_in_order(change_id):
+        if addresses is not None and self._is_settled(change_id):
             return addresses
         return super().staged(change_id)
 

@@ -239,11 +239,10 @@ class RawEngine(SetBasedEngine):
         ]
 
     def settle(self, change_id: int) -> int:
-        # Apart from the others they would have to be put into one order with them whenever they are read.
-        if not self._has_checked(change_id):
-            return 0
         keyed = tables_of(change_id).keyed
         checked, columns = checked_of(keyed), ", ".join(KEYED)
+        if not self._count(f"(SELECT FROM recipients_stagedrow WHERE change_id = {change_id} LIMIT 1) AS s"):
+            return 0
         self._set_planner()
         self.execute(f"CREATE UNLOGGED TABLE {checked} (LIKE {keyed}) WITH (autovacuum_enabled = off)", [])
         kept = self._changed(

@@ -39,7 +39,6 @@ DIALECT = Dialect(
     # With max() SQLite takes all other columns from the row that has it (lang_select.html, 2.5).
     winners=f"SELECT {', '.join(name for name in ROWS if name != 'line')}, max(line) AS line"
     " FROM ({staged}) AS s GROUP BY key",
-    by_key="",
     fence="LIMIT -1",
     listed="{table}",
     nulls=dict.fromkeys((*VALUES, "id", "email"), "NULL"),
@@ -120,12 +119,6 @@ class SqliteEngine(SetBasedEngine):
         columns = ", ".join(name for name in ROWS if name != "line")
         plain = tables_of(change_id).plain
         self.execute(f"CREATE TABLE IF NOT EXISTS {plain} (line INTEGER PRIMARY KEY, {columns})", [])
-
-    def _staged(self, change_id: int, *, order: str = "") -> str:
-        plain = tables_of(change_id).plain
-        if not self._has_table(plain):
-            return super()._staged(change_id, order=order)
-        return f"SELECT {', '.join(ROWS)} FROM {plain} {order}"
 
     def stage_rejects(self, change_id: int, *, rejects: Sequence[Reject]) -> None:
         self.execute_many(

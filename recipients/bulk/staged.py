@@ -25,23 +25,13 @@ class StagedRows(BulkEngine):
 
     def _winners(self, plan: Plan) -> str:
         """A SELECT of the last line of each address."""
-        return self.dialect.winners.format(staged=self._staged(plan.change_id, order=self.dialect.by_key))
+        return self.dialect.winners.format(staged=self._staged(plan.change_id))
 
-    def _staged(self, change_id: int, *, order: str = "") -> str:
-        """A SELECT of a change's staged rows, wherever they lie; `order`: of the plain ones."""
-        columns, plain = ", ".join(ROWS), tables_of(change_id).plain
-        checked = f"SELECT {columns} FROM recipients_stagedrow WHERE change_id = %(change)s"
-        if not self._has_table(plain):
-            return checked
-        rows = f"SELECT {columns} FROM {plain} {order}"
-        return f"SELECT * FROM ({rows}) AS p UNION ALL {checked}" if self._has_checked(change_id) else rows
-
-    def _has_checked(self, change_id: int) -> bool:
-        """Whether rows of the change lie in the staging table that all share."""
-        found = self.execute(
-            "SELECT EXISTS (SELECT 1 FROM recipients_stagedrow WHERE change_id = %s)", [change_id]
-        )
-        return bool(found[0][0])
+    def _staged(self, change_id: int) -> str:
+        """A SELECT of a change's staged rows, wherever they lie."""
+        plain = tables_of(change_id).plain
+        rows = plain if self._has_table(plain) else "recipients_stagedrow WHERE change_id = %(change)s"
+        return f"SELECT {', '.join(ROWS)} FROM {rows}"
 
     def _judged_rows(self, plan: Plan, *, where: str) -> str:
         """A SELECT of the staged rows that were judged so."""

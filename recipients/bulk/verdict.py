@@ -39,8 +39,6 @@ class Dialect:
     differs: str
     # SELECT of the last line of each key among the staged rows {staged}.
     winners: str
-    # Appended to a SELECT of rows that can be read in that order: the order that `winners` wants them in.
-    by_key: str
     # Appended to a SELECT: nothing of it is computed twice, or before it is filtered.
     fence: str
     # The rows of {table} in one group, in the order of their keys where that helps. Those of which {only} is
