@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "backupsvc.accounts.middleware.ActorMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "backupsvc.accounts.middleware.VaryMiddleware",
 ]
 ROOT_URLCONF = "backupsvc.urls"
 WSGI_APPLICATION = "backupsvc.wsgi.application"

@@ -1,4 +1,4 @@
-"""Who acts, in which language: known before any view runs."""
+"""What holds for every request: who acts, in which language, and what an answer depends on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.contrib.auth.middleware import get_user
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 
 from backupsvc.accounts.actor import Actor, Origin
 from backupsvc.accounts.models import User
@@ -35,3 +36,15 @@ class ActorMiddleware:
         finally:
             # Views activate the zone of their account; the next request of this thread may have none.
             timezone.deactivate()
+
+
+class VaryMiddleware:
+    """Tells a browser's cache that a page and a part of it share an address: Back must not show the part."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        patch_vary_headers(response, ("HX-Request",))
+        return response
