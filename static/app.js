@@ -16,6 +16,14 @@ window.addEventListener("pageshow", () => {
   }
 });
 
+// After a refused form the first field that is wrong has the focus, and is in sight.
+document.addEventListener("DOMContentLoaded", () => {
+  const wrong = document.querySelector('#content :is(.is-invalid, [aria-invalid="true"])');
+  const control = wrong?.matches("input, select, textarea") ? wrong : wrong?.querySelector("input, select, textarea");
+  control?.focus({ preventScroll: true });
+  wrong?.scrollIntoView({ block: "center" });
+});
+
 // <select data-submits> and <input data-submits> send their form when they change.
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
