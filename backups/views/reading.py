@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from backupsvc.accounts.views.door import AccountRequest, account_view
 from backupsvc.errors import Forbidden, NotFound, Refusal
 from backupsvc.wording import say
 from recipients.bulk.copytext import COLUMNS, parse_time
+from recipients.forms.people import shown_value
 from recipients.models import Status
 
 PAGE_SIZE = 50
@@ -78,19 +79,19 @@ def _rows(request: AccountRequest, snapshot: Snapshot) -> dict[str, Any]:
         raise
     except Refusal as refusal:
         return {**context, "problem": say(refusal)}
-    names = [attribute.name for attribute in found.manifest.attributes]
+    types = {attribute.name: attribute.type for attribute in found.manifest.attributes}
     return {
         **context,
         "manifest": found.manifest,
-        "names": names,
-        "people": [person(cells, names=names) for cells in found.rows[:PAGE_SIZE]],
+        "names": list(types),
+        "people": [person(cells, types=types) for cells in found.rows[:PAGE_SIZE]],
         "previous_url": _url(request, snapshot, search, skip - PAGE_SIZE) if skip else "",
         "next_url": _url(request, snapshot, search, skip + PAGE_SIZE) if len(found.rows) > PAGE_SIZE else "",
     }
 
 
-def person(cells: Cells, *, names: Sequence[str]) -> Person:
-    """A row of copytext as people read it."""
+def person(cells: Cells, *, types: Mapping[str, str]) -> Person:
+    """A row of copytext as people read it; `types` of the fields by their names."""
     row = dict(zip(COLUMNS, cells, strict=True))
     values: dict[str, str] = json.loads(row["attributes"] or "{}")
     return Person(
@@ -100,7 +101,7 @@ def person(cells: Cells, *, names: Sequence[str]) -> Person:
         unsubscribed=_time(row["deactivated"]),
         source=row["source"] or "",
         tags=json.loads(row["tags"] or "[]"),
-        values=[(name, values.get(name, "")) for name in names],
+        values=[(name, shown_value(values.get(name, ""), type_=type_)) for name, type_ in types.items()],
     )
 
 

@@ -105,11 +105,12 @@ class ReasonForm(forms.Form):
     )
 
 
-def shown_value(attribute: Attribute, *, value: str) -> str:
-    """A value as it is read: a gender in the reader's words, a date in full, all else as it is."""
-    if attribute.type == AttributeType.GENDER:
+def shown_value(value: str, *, type_: str) -> str:
+    """A value of a field of that type as it is read: a gender in the reader's words, a date in full, all else
+    as it is."""
+    if type_ == AttributeType.GENDER:
         return str(dict(GENDERS).get(value, value))
-    if attribute.type == AttributeType.DATE and _DAY.fullmatch(value):
+    if type_ == AttributeType.DATE and _DAY.fullmatch(value):
         with suppress(ValueError):
             return in_full(value)
     return value

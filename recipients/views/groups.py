@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from recipients.access import get_group
+from recipients.forms.people import shown_value
 from recipients.models import Attribute, ChangeKind, Group, Recipient, Status
 from recipients.selectors import (
     IN_STATUS,
@@ -226,4 +227,7 @@ def _segment_url(path: str, *, search: str, status: str) -> str:
 
 def _values(recipient: Recipient, columns: Sequence[Attribute]) -> list[tuple[str, str]]:
     """Name and value of the fields that have a column."""
-    return [(column.name, recipient.attributes.get(column.name, "")) for column in columns]
+    return [
+        (column.name, shown_value(recipient.attributes.get(column.name, ""), type_=column.type))
+        for column in columns
+    ]

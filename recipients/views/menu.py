@@ -1,4 +1,4 @@
-"""What one may do with a list: the entries of its three dots, for those who may."""
+"""What one may do with a list or a recipient: the entries of their three dots, for those who may."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from backupsvc.accounts.access import Permission
 from backupsvc.accounts.addresses import address
 from backupsvc.accounts.models import Account
-from recipients.models import Group
+from recipients.models import Group, Recipient, Status
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,24 @@ def _page_items(slug: str, number: int, *, permissions: frozenset[Permission]) -
     if Permission.EDIT in permissions:
         yield Item(url("recipients:group-settings"), _("Settings"), "settings", apart=True)
         yield Item(url("recipients:group-delete"), _("Delete"), "trash", danger=True, apart=True)
+
+
+def person_items(
+    recipient: Recipient, *, account: Account, permissions: frozenset[Permission]
+) -> tuple[Item | None, list[Item]]:
+    """What changes a recipient's consent, first of all, and what else one may do with them."""
+
+    def url(name: str) -> str:
+        return address(f"recipients:recipient-{name}", account.slug, recipient.group_id, recipient.pk)
+
+    consent, items = list[Item](), list[Item]()
+    if Permission.MANAGE in permissions and recipient.status != Status.ACTIVE:
+        consent.append(Item(url("reactivate"), _("Make active"), "user-check"))
+    if Permission.EDIT in permissions:
+        if recipient.deactivated is None:
+            consent.append(Item(url("unsubscribe"), _("Unsubscribe"), "user-minus"))
+        items = [*consent[1:], Item(url("remove"), _("Remove"), "trash", danger=True, apart=len(consent) > 1)]
+    return next(iter(consent), None), items
 
 
 def import_address(account: Account, *, group: Group | None = None) -> str:

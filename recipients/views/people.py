@@ -25,6 +25,7 @@ from recipients.actions.recipients import (
 from recipients.forms.people import ReasonForm, RecipientForm, shown_value
 from recipients.models import Activity, Group, Recipient, Status
 from recipients.selectors import activities_of, attributes_of
+from recipients.views.menu import person_items
 from recipients.views.told import told_next, told_on
 
 ACTIVITIES_SHOWN = 100
@@ -51,9 +52,12 @@ def show(request: AccountRequest, account: Account, group_id: int, recipient_id:
     """Fields, sign-up information, tags, and what the recipient did."""
     group, recipient = _found(request, account, group_id, recipient_id)
     activities = activities_of(recipient, limit=ACTIVITIES_SHOWN)
+    consent, items = person_items(recipient, account=account, permissions=request.permissions)
     context = _context(group, recipient) | {
+        "consent": consent,
+        "items": items,
         "values": [
-            (attribute, shown_value(attribute, value=recipient.attributes.get(attribute.name, "")))
+            (attribute, shown_value(recipient.attributes.get(attribute.name, ""), type_=attribute.type))
             for attribute in attributes_of(account, group=group)
         ],
         "activities": [(activity, ICONS[Activity.Kind(activity.kind)]) for activity in activities],
