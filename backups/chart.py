@@ -54,16 +54,16 @@ class Chart:
 
 
 def draw(dots: Sequence[Dot]) -> Chart | None:
-    """The chart of dots in the order of time; None without any. The scale begins at zero, so that a list
-    that has lost half of its people looks like it.
+    """The chart of dots in the order of time; None below two, which show no course. The scale begins at zero, so
+    that a list that has lost half of its people looks like it.
     """
-    if not dots:
+    if len(dots) < 2:
         return None
     most = max(dot.count for dot in dots)
     start, span = dots[0].at, (dots[-1].at - dots[0].at).total_seconds()
     placed, corners = [], []
     for number, dot in enumerate(dots):
-        share = (dot.at - start).total_seconds() / span if span else _evenly(number, len(dots))
+        share = (dot.at - start).total_seconds() / span if span else number / (len(dots) - 1)
         x = SIDE + share * (100 - 2 * SIDE)
         y = 100 - BELOW - (dot.count / most if most else 0) * (100 - ABOVE - BELOW)
         placed.append(Placed(dot, f"{x:.2f}", f"{y:.2f}"))
@@ -72,7 +72,3 @@ def draw(dots: Sequence[Dot]) -> Chart | None:
     ground = 100 - BELOW
     area = f"{line}L{placed[-1].x} {ground}L{placed[0].x} {ground}Z"
     return Chart(dots=placed, line=line, area=area, most=most)
-
-
-def _evenly(number: int, count: int) -> float:
-    return number / (count - 1) if count > 1 else 1.0

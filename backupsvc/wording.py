@@ -431,11 +431,11 @@ TEXTS: dict[str, str | Promise] = {
     "row.time_invalid": _(
         "“%(value)s” is not a time as backups spell it. The backup may be damaged; use another one."
     ),
-    "row.too_few_fields": _("The row has %(found)s cells, but %(expected)s are expected."),
+    "row.too_few_fields": _("Too few cells: %(found)s instead of %(expected)s."),
     "row.too_long": _("The row is too long to be one row. A quotation mark may not be closed."),
     "row.too_many_fields": _(
-        "The row has %(found)s cells, but %(expected)s are expected. A value with the delimiter in it "
-        "needs quotation marks."
+        "Too many cells: %(found)s instead of %(expected)s. A value with the delimiter in it needs "
+        "quotation marks."
     ),
     "row.undecodable": _("The row holds characters that do not fit the file's encoding."),
     "purge.clock_back": _(
