@@ -8,6 +8,7 @@ right width is left to whoever loads it. The others are read with care, by `reco
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,14 +17,16 @@ from typing import BinaryIO
 
 from recipients.imports.columns import is_own_header
 from recipients.imports.dialect import Dialect
-from recipients.imports.lines import LONGEST_LINE, MARK_ERRORS, read_lines, split_lines
+from recipients.imports.lines import LONGEST_LINE, MARK_ERRORS, UNDECODABLE, read_lines, split_lines
 from recipients.imports.quoting import Quoting
 from recipients.imports.reader import read
 from recipients.imports.records import Records, Row
 
 # Several pieces are held at once, and taken apart: larger ones are not faster, and show in the memory.
 CHUNK_BYTES = 2 << 20
-# Where no quote closes for so long, none will.
+# So much is read with care where quotes do not tell where records end; then pieces are cut again.
+CAREFUL_BYTES = 256 << 10
+# Where no record ends for so long, the rest is read as one.
 PATIENCE_BYTES = 4 << 20
 # A line longer than a cell may be is looked at cell by cell.
 LONGEST_SOUND_LINE = 32_000
@@ -137,13 +140,22 @@ def cut(path: Path, *, dialect: Dialect, size: int = 0) -> Iterator[Chunk | Rest
             return
         rest, size = b"", size or CHUNK_BYTES
         while block := stream.read(size):
+            begin = stream.tell() - len(block) - len(rest)
             data, rest = _whole_records(rest + block, dialect=dialect)
-            if len(rest) > size + PATIENCE_BYTES:
-                yield Rest(path, line, dialect)
-                return
-            if data:
-                yield (chunk := _chunk(data, line=line, dialect=dialect))
-                line += chunk.lines
+            if not data and b"\n" not in rest and len(rest) <= size + PATIENCE_BYTES:
+                continue
+            chunk = _chunk(data, line=line, dialect=dialect) if data else None
+            if chunk is None or not (chunk.is_sound or _tells_records(chunk)):
+                chunk = (
+                    _careful(path, begin=begin, line=line, dialect=dialect) if b"\n" in rest + data else None
+                )
+                if chunk is None:
+                    yield Rest(path, line, dialect)
+                    return
+                stream.seek(begin + len(chunk.data))
+                rest = b""
+            yield chunk
+            line += chunk.lines
         if rest:
             yield _chunk(rest, line=line, dialect=dialect)
 
@@ -174,6 +186,49 @@ def _whole_records(data: bytes, *, dialect: Dialect) -> tuple[bytes, bytes]:
         odd ^= data.count(quote, before, end) & 1
         end = before
     return data[:end], data[end:]
+
+
+def _tells_records(chunk: Chunk) -> bool:
+    """Whether the quotes of the piece open and close cells, so that their number tells where records end."""
+    quote = chunk.dialect.quote.encode()
+    return not quote or _are_at_cells(chunk.data.split(quote), dialect=chunk.dialect)
+
+
+def _careful(path: Path, *, begin: int, line: int, dialect: Dialect) -> Chunk | None:
+    """The records from a place on, as `records` finds them: CAREFUL_BYTES of them, or a few more.
+
+    After a quote astray the number of quotes is even just where it should be odd, within cells of several
+    lines: who cut there would lose their rows, and take their lines for others. None where there is no end
+    of a record for too long.
+    """
+    ends: list[int] = []
+    with path.open("rb") as stream:
+        stream.seek(begin)
+        lines = io.TextIOWrapper(stream, encoding=_plain(dialect.encoding), errors=MARK_ERRORS, newline="")
+        names = header_of(path, dialect=dialect)
+        for row in _rows(_measured(lines, ends=ends), line=line, dialect=dialect, names=names):
+            count = row.line - line
+            if count and ends[count - 1] >= CAREFUL_BYTES:
+                break
+        else:
+            count = len(ends)
+        size = ends[count - 1] if count else 0
+        if not 0 < size <= CAREFUL_BYTES + PATIENCE_BYTES:
+            return None
+        stream.seek(begin)
+        return Chunk(stream.read(size), line, count, dialect, is_sound=False)
+
+
+def _measured(lines: io.TextIOWrapper, *, ends: list[int]) -> Iterator[str]:
+    """The lines; `ends` gets the byte behind each. They end where one is longer than any can be."""
+    end = 0
+    while (line := lines.readline(LONGEST_LINE + 1)) and len(line) <= LONGEST_LINE:
+        # What could not be decoded is a character for each byte.
+        marks = 0 if line.isascii() else len(UNDECODABLE.findall(line))
+        is_utf8 = lines.encoding == "utf-8"
+        end += len(line.encode("utf-8", "surrogatepass")) - 2 * marks if is_utf8 else len(line)
+        ends.append(end)
+        yield line
 
 
 def _chunk(data: bytes, *, line: int, dialect: Dialect) -> Chunk:
@@ -231,20 +286,28 @@ def _can_be_decoded(data: bytes, *, encoding: str) -> bool:
 
 def _quotes_are_sound(data: bytes, *, dialect: Dialect) -> bool:
     """Whether every quote begins or ends a cell, or is one of two within a quoted one."""
-    quote, mark = dialect.quote.encode(), dialect.delimiter.encode()
-    before, after = {*mark, *b"\n"}, {*mark, *b"\r\n"}
+    quote = dialect.quote.encode()
     if quote not in data:
         return True
-    # By turns outside and inside of quoted cells; nothing between two of the latter is a doubled quote.
     parts = data.split(quote)
+    return not any(b"\n" in inside for inside in parts[1::2]) and _are_at_cells(parts, dialect=dialect)
+
+
+def _are_at_cells(parts: Sequence[bytes], *, dialect: Dialect) -> bool:
+    """Whether data that were split at their quotes have them at the ends of cells alone.
+
+    The parts are by turns outside and inside of quoted cells; nothing between two of the latter is a doubled
+    quote.
+    """
+    mark = dialect.delimiter.encode()
+    before, after = {*mark, *b"\n"}, {*mark, *b"\r\n"}
     outside = [part for part in parts[2:-1:2] if part]
     return (
         bool(len(parts) & 1)
-        and not any(b"\n" in inside for inside in parts[1::2])
         and {part[0] for part in outside} <= after
         and {part[-1] for part in outside} <= before
-        and (not parts[0] or parts[0][-1] in before)
-        and (not parts[-1] or parts[-1][0] in after)
+        and (len(parts) == 1 or not parts[0] or parts[0][-1] in before)
+        and (len(parts) == 1 or not parts[-1] or parts[-1][0] in after)
     )
 
 

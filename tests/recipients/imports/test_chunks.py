@@ -64,6 +64,48 @@ def test_rows_are_the_same_however_the_file_is_cut(tmp_path: Path, text: str, si
     assert [row for row in whole if row not in good] == []
 
 
+CELLS = st.sampled_from(
+    ("x", '"x, y"', '"two\nlines"', '"an ""inner"" one"', '"a\n\nb,c\n"', "", "ä", '5" pipe', '"open')
+)
+RECORDS = st.lists(st.tuples(CELLS, CELLS).map(",".join), min_size=1, max_size=25)
+
+
+@FROM_FIXTURE
+@given(
+    records=RECORDS,
+    size=st.integers(20, 200),
+    careful=st.sampled_from([1, 40, 100_000]),
+    is_utf8=st.booleans(),
+)
+def test_a_quote_astray_costs_its_row_and_no_other(
+    tmp_path: Path, records: list[str], size: int, careful: int, is_utf8: bool
+) -> None:
+    """It is no quote that tells where records end: cells of several lines after it stay whole."""
+    path, encoding = tmp_path / "x.csv", "utf-8" if is_utf8 else "cp1252"
+    lines = [f"p{at}@x.de,{record}" for at, record in enumerate(records)]
+    path.write_bytes("\n".join(["email,name,city", *lines, ""]).encode(encoding))
+    dialect = dialect_of(encoding=encoding)
+    whole = [(row.line, row.cells) for row in read(path, dialect=dialect) if row.problem is None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "CHUNK_BYTES", size)
+        patch.setattr(chunks, "CAREFUL_BYTES", careful)
+        pieces = rows_in_pieces(path, dialect=dialect)
+    assert [(line, cells) for line, cells, problem in pieces if problem is None] == whole
+
+
+def test_who_is_in_a_cell_after_a_quote_astray_is_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(
+        'email,name,city\nann@x.de,Ann,Rome\ntim@x.de,Ti"m,Rome\n'
+        'bob@x.de,"Forwarded:\neve@x.de,Eve,Nowhere\nplease remove her",Rome\ncarl@x.de,Carl,Rome\n',
+        encoding="utf-8",
+    )
+    found = rows_in_pieces(path, dialect=dialect_of())
+    assert [(line, cells[0], problem) for line, cells, problem in found] == [
+        (2, "ann@x.de", None), (3, "tim@x.de", "row.quote"), (4, "bob@x.de", None), (7, "carl@x.de", None),
+    ]  # fmt: skip
+
+
 @FROM_FIXTURE
 @given(text=PIECES, size=st.integers(5, 60), header=st.sampled_from(["email,name,city", ",,", "a,ä,a@b.de"]))
 def test_columns_hold_what_a_piece_gives_when_it_is_read_with_care(
