@@ -12,7 +12,7 @@ from django.utils import timezone
 from recipients import uploads
 from recipients.actions.changes import clean_up, lock_change
 from recipients.bulk.engine import engine
-from recipients.models import Change, ChangeState, Import, RejectedRow
+from recipients.models import Change, ChangeState, Import, RejectedRow, StagedRow
 
 # Uploads, staged and rejected rows hold what backups hold, but nobody asked for them to be kept.
 KEPT = timedelta(days=7)
@@ -33,7 +33,7 @@ def sweep_leftovers() -> int:
     RejectedRow.objects.filter(change__ended_at__lt=before).delete()
     for run in Import.objects.filter(change__ended_at__lt=before).exclude(upload="").select_related("change"):
         clean_up(run.change)
-    for change_id in unowned_tables():
+    for change_id in {*unowned_tables(), *_unowned_rows()}:
         engine().clear(change_id)
     _drop_cut_off_uploads()
     uploads.remove_strays(before=before, known=_is_known)
@@ -45,6 +45,12 @@ def unowned_tables() -> list[int]:
     owners = engine().owners()
     open_changes = Change.objects.filter(pk__in=owners, ended_at=None).values_list("pk", flat=True)
     return sorted(set(owners) - set(open_changes))
+
+
+def _unowned_rows() -> set[int]:
+    """The same of those whose rows are in the staging table that all share."""
+    owners = set(StagedRow.objects.order_by().values_list("change_id", flat=True).distinct())
+    return owners - set(Change.objects.filter(pk__in=owners, ended_at=None).values_list("pk", flat=True))
 
 
 def _is_known(upload: str) -> bool:

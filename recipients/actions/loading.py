@@ -41,6 +41,10 @@ Piece = TypeVar("Piece")
 TIMES = ("registered", "activated", "deactivated")
 
 
+class Ended(Exception):
+    """The change was ended while its rows were read."""
+
+
 class Loading:
     """The rows of one upload on their way into staging: how many were read, rejected, and mended."""
 
@@ -56,7 +60,7 @@ class Loading:
         self.mended = Mended()
 
     def run(self) -> None:
-        """Stage all rows."""
+        """Stage all rows. Raises Ended."""
         # What was there before is looked through for garbage once, not again and again, which took a quarter
         # of the time. Frozen without a look, the garbage of each import would outlive the next.
         gc.collect()
@@ -100,13 +104,19 @@ class Loading:
             if isinstance(row, StagedRow) and row.mended:
                 self.mended.note(row)
         with transaction.atomic():
-            self.claim.guard()
+            self._guard()
             if block.given:
                 engine().stage_columns(self.change.pk, given=block.given, same=block.same)
             engine().stage(self.change.pk, rows=good)
             engine().stage_rejects(self.change.pk, rejects=bad)
             # Seen when this commits, at once: a commit of its own cost as much again.
             self._count(read=read, rejected=len(bad))
+
+    def _guard(self) -> None:
+        """Check the fence, and that somebody still wants the rows. Raises LeaseLost, Ended."""
+        self.claim.guard()
+        if not Change.objects.filter(pk=self.change.pk, ended_at=None).exists():
+            raise Ended
 
     def _count(self, *, read: int, rejected: int = 0) -> None:
         self.read, self.rejected = self.read + read, self.rejected + rejected
@@ -119,20 +129,20 @@ class Loading:
         change_id = self.change.pk
         self.names = header_of(self.path, dialect=self.dialect)
         with transaction.atomic():
-            self.claim.guard()
+            self._guard()
             engine().open_raw(change_id, columns=self.dialect.columns)
         with engine().loading(change_id) as load:
             pieces = ahead(cut(self.path, dialect=self.dialect))
             while self._load_pieces(islice(pieces, PIECES), load=load):
                 pass
         with transaction.atomic():
-            self.claim.guard()
+            self._guard()
             reading = replace(reading, usual=engine().usual(change_id, reading=reading))
             kept = engine().part(change_id, reading=self._asked(reading), columns=self.dialect.columns)
         self.repeated = self.loaded - kept
         self._stage_odd()
         with transaction.atomic():
-            self.claim.guard()
+            self._guard()
             self.repeated += engine().settle(change_id)
 
     def _load_pieces(self, pieces: Iterator[Chunk | Rest], *, load: Load) -> bool:
@@ -153,7 +163,7 @@ class Loading:
 
         with transaction.atomic():
             # Held until all of them are loaded: nobody else can begin with this file meanwhile.
-            self.claim.guard()
+            self._guard()
             refused = load(sound(), self._lines)
         loaded = lines - sum(piece.lines for piece in refused)
         self.loaded += loaded
@@ -175,11 +185,16 @@ class Loading:
 
     def _stage_odd(self) -> None:
         after = 0
-        while found := engine().odd_rows(self.change.pk, after=after, most=ODD_ROWS):
+        while found := self._odd_rows(after=after):
             after = found[-1][0]
             # They were counted when they were loaded; rows without any cell are none.
             self.read -= len(found)
             self._stage(self._row(line, cells) for line, cells in found if any(cells))
+
+    def _odd_rows(self, *, after: int) -> list[tuple[int, list[str]]]:
+        with transaction.atomic():
+            self._guard()
+            return engine().odd_rows(self.change.pk, after=after, most=ODD_ROWS)
 
     def _row(self, line: int, cells: list[str]) -> Row:
         # The one thing that `records` says of a row by its cells alone, in lines that are sound.

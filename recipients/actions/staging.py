@@ -19,7 +19,7 @@ from recipients import uploads
 from recipients.actions.changes import actor_of, lock_change, plan_of, seen
 from recipients.actions.doubts import Mended, doubts_of
 from recipients.actions.imports import specs_of
-from recipients.actions.loading import Loading
+from recipients.actions.loading import Ended, Loading
 from recipients.actions.surveys import survey_of
 from recipients.addresses import digest_of
 from recipients.bulk.engine import engine
@@ -36,6 +36,9 @@ LISTED_ROWS = 100
 def stage_import(claim: Claim) -> None:
     """Read, check and stage the upload, then count what the merge would do. Starts anew when repeated."""
     change = Change.objects.select_related("account", "user", "group").get(pk=claim.job.subject_id)
+    if change.has_ended:
+        # It was cancelled while its rows were read: what came in since then is to go too.
+        engine().clear(change.pk)
     if change.has_ended or change.state == ChangeState.PREVIEW:
         return
     require(actor_of(change), account=change.account, permission=Permission.EDIT)
@@ -53,7 +56,11 @@ def stage_import(claim: Claim) -> None:
             claim=claim,
             estimate=run.dialect.get("rows_estimate") or 0,
         )
-        loading.run()
+        try:
+            loading.run()
+        except Ended:
+            engine().clear(change.pk)
+            return
     if not loading.read:
         raise Refusal("file.no_rows")
     finish_staging(

@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from backupsvc.jobs.runner import drain
+from recipients.actions import imports, loading
+from recipients.actions.changes import cancel_change
 from recipients.actions.leftovers import sweep_leftovers
-from recipients.models import Change, RejectedRow
+from recipients.actions.loading import Loading
+from recipients.bulk.engine import engine
+from recipients.models import Change, RejectedRow, StagedRow
 from tests.fixtures.lists import Lists, staged_rows
 
 PEOPLE = "email\nanna@example.com\nbroken\n"
@@ -55,6 +60,41 @@ def test_a_confirmed_import_is_left_alone(lists: Lists, monkeypatch: pytest.Monk
     in_days(monkeypatch, 8)
     assert sweep_leftovers() == 0
     assert staged_rows() == 1
+
+
+def test_an_import_that_is_cancelled_while_it_is_read_leaves_no_row(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = lists.draft("email,name\n" + "".join(f"Ann <p{n}@example.com>,{n}\n" for n in range(30)))
+    monkeypatch.setattr(loading, "ODD_ROWS", 10)
+    monkeypatch.setattr(loading, "BATCH_ROWS", 10)
+    monkeypatch.setattr(loading, "PIECE_BYTES", 300)
+    count, seen = Loading._count, list[int]()
+
+    def counting(self: Loading, *, read: int, rejected: int = 0) -> None:
+        count(self, read=read, rejected=rejected)
+        if staged_rows() and not seen:
+            seen.append(staged_rows())
+            cancel_change(Change.objects.get(pk=run.pk), actor=lists.actor)
+            # What was on its way when the change was ended.
+            StagedRow.objects.create(change_id=run.pk, line=99, key="x@example.com", email="x@example.com",
+                                     domain="example.com", attributes={})  # fmt: skip
+
+    monkeypatch.setattr(Loading, "_count", counting)
+    job = drain(imports.stage(run, actor=lists.actor))
+    assert (job.state, seen != []) == ("done", True)
+    assert Change.objects.get(pk=run.pk).state == "cancelled"
+    assert (staged_rows(), engine().owners()) == (0, [])
+
+
+def test_rows_that_a_dead_worker_left_of_a_cancelled_import_are_swept(lists: Lists) -> None:
+    kept, ended = lists.preview(PEOPLE), lists.preview(PEOPLE, name="Other")
+    cancel_change(ended, actor=lists.actor)
+    for change in (kept, ended):
+        StagedRow.objects.create(change_id=change.pk, line=9, key="x@example.com", email="x@example.com",
+                                 domain="example.com", attributes={})  # fmt: skip
+    sweep_leftovers()
+    assert list(StagedRow.objects.values_list("change_id", flat=True)) == [kept.pk]
 
 
 def test_rejected_rows_can_be_downloaded_for_a_week(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
