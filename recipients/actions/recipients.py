@@ -13,7 +13,7 @@ from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
 from backupsvc.errors import NotFound, Refusal
 from recipients.actions.groups import lock_group, raise_revision
-from recipients.addresses import parse_address
+from recipients.addresses import digest_of, parse_address
 from recipients.models import Activity, BlocklistEntry, Group, OptOut, Recipient, Status
 from recipients.selectors import attributes_of
 from recipients.times import parse_date
@@ -86,15 +86,22 @@ def change_recipient(
     tags: str | None = None,
     source: str | None = None,
 ) -> Recipient:
-    """Change what is given. A new address must not belong to another recipient of the list."""
+    """Change what is given. A new address must not belong to another recipient of the list.
+
+    Who is unsubscribed or bounced stays so under the old address too, and who takes the address of somebody
+    who is becomes so: an edit makes nobody active.
+    """
     group, recipient = _locked(recipient, actor=actor, permission=Permission.EDIT)
-    changed: list[str] = []
+    was, changed = recipient.status, list[str]()
     if email is not None and email.strip() != recipient.email:
         address = parse_address(email)
         rivals = Recipient.objects.filter(group=group, key=address.key).exclude(pk=recipient.pk)
         if rivals.exists():
             raise Refusal("recipient.known", email=address.email)
         _refuse_blocked(group, key=address.key, domain=address.domain)
+        if address.key != recipient.key:
+            _remember_opt_out(recipient)
+            changed += _take_opt_out(recipient, key=address.key)
         recipient.key, recipient.email = address.key, address.email
         changed += ["key", "email"]
     if attributes is not None:
@@ -106,7 +113,7 @@ def change_recipient(
     if source is not None:
         recipient.source = check_text(source.strip())[:255]
         changed.append("source")
-    _save(group, recipient=recipient, actor=actor, changed=changed, was=recipient.status)
+    _save(group, recipient=recipient, actor=actor, changed=changed, was=was)
     return recipient
 
 
@@ -154,16 +161,7 @@ def remove_recipient(recipient: Recipient, *, actor: Actor) -> None:
     group, recipient = _locked(recipient, actor=actor, permission=Permission.EDIT)
     if group.locked:
         raise Refusal("group.locked", name=group.name)
-    if recipient.deactivated is not None or recipient.bounced is not None:
-        OptOut.objects.update_or_create(
-            group=group,
-            key=recipient.key,
-            defaults={
-                "account": group.account,
-                "deactivated": recipient.deactivated,
-                "bounced": recipient.bounced,
-            },
-        )
+    _remember_opt_out(recipient)
     status, pk = recipient.status, recipient.pk
     recipient.delete()
     raise_revision(group, shift={status.value: -1})
@@ -193,8 +191,35 @@ def _require_live(group: Group) -> None:
         raise NotFound("group.not_found")
 
 
+def _remember_opt_out(recipient: Recipient) -> None:
+    """Let an unsubscription or a bounce outlive the recipient's row, or its address."""
+    if recipient.deactivated is None and recipient.bounced is None:
+        return
+    OptOut.objects.update_or_create(
+        group_id=recipient.group_id,
+        key=recipient.key,
+        defaults={
+            "account_id": recipient.account_id,
+            "deactivated": recipient.deactivated,
+            "bounced": recipient.bounced,
+        },
+    )
+
+
+def _take_opt_out(recipient: Recipient, *, key: str) -> list[str]:
+    """Give the recipient what is remembered of the address; the fields that changed."""
+    opted_out = OptOut.objects.filter(group=recipient.group_id, key=key).first()
+    changed = []
+    for name in ("deactivated", "bounced"):
+        if getattr(recipient, name) is None and (at := getattr(opted_out, name, None)):
+            setattr(recipient, name, at)
+            changed.append(name)
+    return changed
+
+
 def _refuse_blocked(group: Group, *, key: str, domain: str) -> None:
-    entries = BlocklistEntry.objects.filter(account=group.account, pattern__in=[key, f"*@{domain}"])
+    digest = digest_of(key, digest_key=bytes.fromhex(group.account.digest_key))
+    entries = BlocklistEntry.objects.filter(account=group.account, pattern__in=[key, f"*@{domain}", digest])
     if any(entry.group_id in (None, group.pk) for entry in entries):
         raise Refusal("recipient.blocked")
 

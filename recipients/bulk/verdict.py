@@ -117,8 +117,9 @@ def _compared(values: Sequence[str]) -> str:
 
 
 # Looked up in a set that is made once: for every row by itself it took a minute a million rows.
-_PATTERNS = """SELECT pattern FROM recipients_blocklistentry
-                WHERE account_id = %(account)s AND (group_id IS NULL OR group_id = %(group)s)"""
+# Whom the list blocks that a backup came from is not let into another by it, as those who left it are not.
+_PATTERNS = """SELECT pattern FROM recipients_blocklistentry WHERE account_id = %(account)s
+                  AND (group_id IS NULL OR group_id IN (%(group)s, %(source_group)s))"""
 BLOCKED = f"""CASE WHEN s.key IN ({_PATTERNS}) OR '*@' || s.domain IN ({_PATTERNS})
                        OR (s.digest <> '' AND s.digest IN ({_PATTERNS}))
                    THEN 1 ELSE 0 END"""

@@ -92,8 +92,10 @@ def edit(request: AccountRequest, account: Account, group_id: int, recipient_id:
     if request.method == "POST" and form.is_valid():
         with told_on(form, CONCERNS):
             if wish := form.wish():
-                change_recipient(recipient, actor=request.actor, **wish)
+                was, recipient = recipient.status, change_recipient(recipient, actor=request.actor, **wish)
                 messages.success(request, _("Saved."))
+                if recipient.status != was:
+                    _say_not_active(request, recipient)
             return _shown(account, group, recipient)
     return render(request, "recipients/recipient_edit.html", _context(group, recipient) | {"form": form})
 
@@ -161,9 +163,11 @@ def _shown(account: Account, group: Group, recipient: Recipient) -> HttpResponse
 
 def _say_added(request: AccountRequest, recipient: Recipient) -> None:
     if recipient.status in (Status.INACTIVE, Status.BOUNCED):
-        text = _(
-            "%(email)s is in the list, but not active: they had unsubscribed from it, or mail came back."
-        )
-        messages.warning(request, text % {"email": recipient.email})
+        _say_not_active(request, recipient)
         return
     messages.success(request, _("%(email)s is added.") % {"email": recipient.email})
+
+
+def _say_not_active(request: AccountRequest, recipient: Recipient) -> None:
+    text = _("%(email)s is in the list, but not active: they had unsubscribed from it, or mail came back.")
+    messages.warning(request, text % {"email": recipient.email})

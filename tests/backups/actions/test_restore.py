@@ -25,10 +25,11 @@ from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import drain
 from recipients.actions import imports
 from recipients.actions.attributes import delete_attribute
+from recipients.actions.blocklist import block
 from recipients.actions.changes import confirm_change
 from recipients.actions.deletion import delete_group
 from recipients.actions.groups import PURGE_JOB, change_group
-from recipients.actions.recipients import remove_recipient, unsubscribe
+from recipients.actions.recipients import change_recipient, remove_recipient, unsubscribe
 from recipients.bulk.engine import engine
 from recipients.models import Activity, Attribute, Change, Group, Recipient, Status
 from tests.fixtures.lists import Lists, acting, table
@@ -167,6 +168,34 @@ def test_who_unsubscribed_stays_so_in_a_new_list_too(lists: Lists) -> None:
     assert change.group is not None
     copy = {one.key: one.status for one in change.group.recipients.all()}
     assert copy == {"anna@example.com": Status.INACTIVE, "bob@example.com": Status.ACTIVE}
+
+
+def test_who_unsubscribed_stays_so_though_the_address_was_changed_since(lists: Lists) -> None:
+    group = lists.group("email\nanna@example.com\nbob@example.com\n")
+    snapshot = snapshot_of(lists, group)
+    anna = unsubscribe(Recipient.objects.get(key="anna@example.com"), actor=lists.actor)
+    change_recipient(anna, actor=lists.actor, email="anna.new@example.com")
+    change = lists.restore(snapshot)
+    assert change.kept_safe == 1
+    people = {one.key: one.status for one in Recipient.objects.filter(group=group)}
+    assert people == {
+        "anna@example.com": Status.INACTIVE,
+        "anna.new@example.com": Status.INACTIVE,
+        "bob@example.com": Status.ACTIVE,
+    }
+
+
+def test_whom_their_list_blocks_a_backup_brings_into_no_other(lists: Lists) -> None:
+    group = lists.group("email\nanna@example.com\nbob@example.com\ncarl@blocked.example\n")
+    snapshot = snapshot_of(lists, group)
+    for pattern in ("bob@example.com", "*@blocked.example"):
+        block(lists.account, actor=lists.actor, pattern=pattern, group=group)
+    change = lists.restore(snapshot, new_name="Copy")
+    assert change.group is not None
+    assert (change.added, change.kept_safe) == (1, 2)
+    assert set(table(change.group)) == {"anna@example.com"}
+    # An import into that list is no backup of the other: only its own blocklist counts.
+    assert lists.load("email\nbob@example.com\n", into=change.group).added == 1
 
 
 def test_who_unsubscribed_stays_so_though_the_list_was_deleted_since(lists: Lists) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from backupsvc.accounts.models import AuditEntry, User
 from recipients.actions.attributes import create_attribute
 from recipients.actions.blocklist import block
 from recipients.actions.groups import change_group
+from recipients.addresses import digest_of
 from recipients.forms import days, people
-from recipients.models import Activity, Group, OptOut, Recipient
+from recipients.models import Activity, BlocklistEntry, Group, OptOut, Recipient
 from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists, acting
 from tests.recipients.views.conftest import Address, person
@@ -137,6 +140,55 @@ def test_who_unsubscribed_and_was_removed_comes_back_unsubscribed(
     assert "not active" in page.text
 
 
+def test_an_erased_person_is_not_added_again(
+    news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    digest = digest_of("erna@example.com", digest_key=bytes.fromhex(news.account.digest_key))
+    BlocklistEntry.objects.create(account=news.account, kind="erased", pattern=digest)
+    path, client = url("recipient-add", news.pk), client_of(edith)
+    page = client.post(path, {"email": "Erna@Example.com", "status": "active"})
+    assert "blocklist" in str(page.context["form"].errors["email"])
+    assert client.post(path, {"email": "emil@example.com", "status": "active"}).status_code == 302
+    assert not news.recipients.filter(key="erna@example.com").exists()
+
+
+def new_address(news: Group, name: str, *, email: str, client: Client, url: Address) -> Any:
+    """The page after somebody's address was changed by form."""
+    path = url("recipient-edit", news.pk, person(news, name).pk)
+    form = client.get(path).context["form"]
+    wish = {field: form[field].value() or "" for field in form.fields} | {"email": email}
+    return client.post(path, wish, follow=True)
+
+
+def test_who_is_unsubscribed_stays_so_under_the_old_address_too(
+    news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    for name in ("carla", "dora", "anna"):
+        new_address(news, name, email=f"{name}.new@example.com", client=client_of(edith), url=url)
+    statuses = {one.key.partition("@")[0]: str(one.status) for one in news.recipients.all()}
+    assert statuses == {
+        "anna.new": "active", "bob": "unconfirmed", "carla.new": "inactive", "dora.new": "bounced",
+    }  # fmt: skip
+    assert set(OptOut.objects.values_list("key", flat=True)) == {"carla@example.com", "dora@example.com"}
+
+
+def test_who_takes_the_address_of_somebody_unsubscribed_becomes_so(
+    news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    client = client_of(edith)
+    client.post(url("recipient-remove", news.pk, person(news, "carla").pk))
+    page = new_address(news, "anna", email="Carla@example.com", client=client, url=url)
+    assert "not active" in page.text
+    anna = Recipient.objects.get(group=news, key="carla@example.com")
+    assert (anna.status, anna.email) == ("inactive", "Carla@example.com")
+    news.refresh_from_db()
+    assert (news.active_count, news.inactive_count) == (0, 1)
+    # A better spelling of the same address is no other address.
+    page = new_address(news, "bob", email="BOB@example.com", client=client, url=url)
+    assert "not active" not in page.text
+    assert person(news, "bob").status == "unconfirmed"
+
+
 def test_only_what_was_touched_is_changed(
     lists: Lists, news: Group, edith: User, client_of: ClientOf, url: Address
 ) -> None:
@@ -237,8 +289,11 @@ def test_nobody_is_removed_from_a_locked_list(
     news: Group, olivia: User, edith: User, client_of: ClientOf, url: Address
 ) -> None:
     change_group(news, actor=acting(olivia), locked=True)
-    page = client_of(edith).post(url("recipient-remove", news.pk, person(news, "anna").pk), follow=True)
-    assert "is locked" in page.text
+    path, client = url("recipient-remove", news.pk, person(news, "anna").pk), client_of(edith)
+    asked = client.get(path).text
+    assert "is locked" in asked
+    assert "Remove this person from the list?" not in asked
+    assert "is locked" in client.post(path, follow=True).text
     assert news.recipients.count() == 4
     assert not events("recipient.removed")
 
