@@ -54,8 +54,8 @@ class Chart:
 
 
 def draw(dots: Sequence[Dot]) -> Chart | None:
-    """The chart of dots in the order of time; None below two, which show no course. The scale begins at zero, so
-    that a list that has lost half of its people looks like it.
+    """The chart of dots in the order of time; None below two, which show no course. The scale begins at
+    zero, so that a list that has lost half of its people looks like it.
     """
     if len(dots) < 2:
         return None

@@ -315,6 +315,11 @@ TEXTS: dict[str, str | Promise] = {
     "file.too_many_columns": _(
         "The file has %(found)s columns; at most %(limit)s are possible. Remove those you do not need."
     ),
+    "file.uncalculated_cells": _(
+        "Cells with a formula whose result is not in the file: %(count)s. They are read as #FORMULA?, and "
+        "rows that need them are rejected. Open the file in a spreadsheet program, save it, and upload it "
+        "again."
+    ),
     "file.unreadable": _("The file cannot be opened."),
     "group.being_removed": _("“%(name)s” is just being removed. Try again in a few minutes."),
     "group.busy": _(

@@ -250,6 +250,8 @@ def _sniff_sheet(path: Path, *, given: dict[str, Any]) -> Sniffed:
         warnings.append(("file.merged_cells", {"count": sheet.merged}))
     if sheet.errors:
         warnings.append(("file.error_cells", {"count": sheet.errors}))
+    if sheet.uncalculated:
+        warnings.append(("file.uncalculated_cells", {"count": sheet.uncalculated}))
     estimate = sheet.last_row - rows[0].line + 1 - shape.header * shape.header_rows
     found = _sniffed(dialect, rows=rows, confidence=1.0, warnings=warnings, estimate=estimate)
     return replace(found, sheets=sheet.sheets)

@@ -36,7 +36,8 @@ class Sheet:
     """One sheet of a workbook: the names to choose from, this one's name, its last row, its rows.
 
     Each row is its number, as a spreadsheet program shows it, and its cells as text. `merged` counts the
-    cells that reach over several rows, `errors` those that show an error such as #N/A.
+    cells that reach over several rows, `errors` those that show an error such as #N/A, `uncalculated` those
+    with a formula whose result is not in the file.
     """
 
     sheets: list[str]
@@ -45,6 +46,7 @@ class Sheet:
     rows: Iterator[tuple[int, list[str]]]
     merged: int = 0
     errors: int = 0
+    uncalculated: int = 0
 
 
 @contextmanager

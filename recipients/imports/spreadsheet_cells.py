@@ -1,6 +1,9 @@
 """What the cells of an XLSX or ODS sheet show that the parser does not say: zeros in front, and errors.
 
 A postal code that is the number 1234 in the format 00000 shows 01234, and 01234 is what its owner means.
+
+And what nobody can say: a script that writes a formula does not calculate it, and the file holds no result
+until a spreadsheet program has saved it. The parser takes that for an empty cell, which it is not.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ import re
 import zipfile
 from array import array
 from collections.abc import Iterable
+from itertools import product
 from typing import Any, Protocol
 from xml.etree import ElementTree
 
@@ -24,12 +28,55 @@ _ERROR = re.compile(
     rb"<(?:\w+:)?c\s(?:[^>]*?\s)??" + _PLACE + rb"(?=[^>]*\st=[\"']e[\"'])[^>]*>"
     rb"(?:<(?:\w+:)?f[^>]*/>|<(?:\w+:)?f[^>]*>[^<]*</(?:\w+:)?f>)?<(?:\w+:)?v>([^<]{1,20})<"
 )
+# What is read of a formula without a result. Its last character is one that no value may hold, so that
+# the row is refused whatever the column is, a text too.
+UNCALCULATED = "#FORMULA?\x1a"
+# Behind a formula: nothing in the value, or no value. Looked for first, since most formulas have one.
+_NO_VALUE = rb"\s*(<(?:\w+:)?v(?:\s[^<>]*)?(?:/>|></(?:\w+:)?v>))?\s*</(?:\w+:)?c>"
+_AFTER_FORMULA = re.compile(rb"[f/]>" + _NO_VALUE)
+# The whole cell: its attributes, and the value's element if there is one.
+_UNCALCULATED = re.compile(
+    rb"<(?:\w+:)?c(\s[^<>]*)>\s*(?:<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)" + _NO_VALUE
+)
+_CELL_PLACE = re.compile(rb"\s" + _PLACE)
+_TEXT_TYPE = re.compile(rb"\st=[\"']str[\"']")
+
+
+class Places:
+    """Places of cells in a sheet: a byte for each row of a column that has some, so a million stay small."""
+
+    def __init__(self) -> None:
+        self._columns: dict[int, bytearray] = {}
+
+    def add(self, row: int, column: int) -> None:
+        """Take note of a cell, once or again."""
+        rows = self._columns.setdefault(column, bytearray())
+        rows.extend(bytes(max(row + 1 - len(rows), 0)))
+        rows[row] = 1
+
+    def __contains__(self, place: tuple[int, int]) -> bool:
+        row, column = place
+        rows = self._columns.get(column, b"")
+        return row < len(rows) and rows[row] == 1
+
+    def __len__(self) -> int:
+        return sum(rows.count(1) for rows in self._columns.values())
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The rows and columns from the sheet's first cell to the last of these."""
+        return max(map(len, self._columns.values()), default=0), max(self._columns, default=-1) + 1
 
 
 class CellTexts(Protocol):
-    """What cells show instead of their values. `errors` are those cells that show one, by row and column."""
+    """What cells show instead of their values.
+
+    `errors` are those cells that show one, by row and column; `uncalculated` those with a formula whose
+    result the file does not hold.
+    """
 
     errors: dict[tuple[int, int], str]
+    uncalculated: Places
 
     def text(self, row: int, column: int, value: Any) -> str | None:
         """What the cell shows, if that is not just its value. `row` and `column` count from 0."""
@@ -40,6 +87,7 @@ class Shown:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.errors: dict[tuple[int, int], str] = {}
+        self.uncalculated = Places()
         self._formats = _padded_formats(archive)
         # For each column, the style of each row's cell (0: none of these), so that a million stay small.
         self._styles: dict[int, array[int]] = {}
@@ -59,11 +107,24 @@ class Shown:
         if (b't="e"' in block or b"t='e'" in block) and len(self.errors) < _MOST_ERRORS:
             for letters, row, error in _ERROR.findall(block):
                 self.errors[int(row) - 1, column_number(letters) - 1] = error.decode("ascii", "replace")
+        if (b"<f" in block or b":f" in block) and _AFTER_FORMULA.search(block):
+            self._look_for_uncalculated(block)
+
+    def _look_for_uncalculated(self, block: bytes) -> None:
+        for attributes, empty in _UNCALCULATED.findall(block):
+            # An empty text is a result too: <c t="str"><f>…</f><v></v></c>, in Excel and all that follow it.
+            # Without the type, nothing was calculated: openpyxl writes an empty <v> or none. And the type
+            # alone says nothing: there are writers that give it to every formula, without a <v>.
+            if empty and _TEXT_TYPE.search(attributes):
+                continue
+            if place := _CELL_PLACE.search(attributes):
+                self.uncalculated.add(int(place[2]) - 1, column_number(place[1]) - 1)
 
     def text(self, row: int, column: int, value: Any) -> str | None:
         """See CellTexts."""
-        if value == "" and self.errors:
-            return self.errors.get((row, column))
+        if value == "":
+            place = row, column
+            return UNCALCULATED if place in self.uncalculated else self.errors.get(place)
         styles = self._styles.get(column)
         if styles is None or row >= len(styles) or not isinstance(value, (int, float)):
             return None
@@ -118,12 +179,14 @@ def _padded_formats(archive: zipfile.ZipFile) -> dict[int, str]:
 
 
 class OpenShown:
-    """What is shown in one sheet of an ODS file: zeros in front of whole numbers."""
+    """What is shown in one sheet of an ODS file: zeros in front of whole numbers. And formulas without a
+    result, which have no type; only scripts write such."""
 
     def __init__(self, archive: zipfile.ZipFile, *, sheet: str) -> None:
         self.errors: dict[tuple[int, int], str] = {}
+        self.uncalculated = Places()
         self._texts: dict[tuple[int, int], str] = {}
-        if not _has_zeros(archive):
+        if not _needs_look(archive):
             return
         if archive.getinfo(OPEN_CONTENT).file_size > _MOST_PARSED_BYTES:
             raise Refusal("file.spreadsheet_too_large")
@@ -139,27 +202,32 @@ class OpenShown:
 
     def text(self, row: int, column: int, value: Any) -> str | None:
         """See CellTexts."""
+        if value == "":
+            return UNCALCULATED if (row, column) in self.uncalculated else None
         return self._texts.get((row, column)) if isinstance(value, (int, float)) else None
 
     def _take(self, line: ElementTree.Element, *, rows: range) -> None:
         column = 0
         for cell in line:
             repeated = int(cell.get(f"{_TABLE}number-columns-repeated", 1))
-            text = "".join(cell.itertext())
-            if cell.get(f"{_OFFICE}value-type") == "float" and _ZEROS.fullmatch(text):
-                for row in rows:
-                    for place in range(column, column + min(repeated, _MOST_REPEATED)):
-                        self._texts[row, place] = text
+            columns = range(column, column + min(repeated, _MOST_REPEATED))
+            text, type_ = "".join(cell.itertext()), cell.get(f"{_OFFICE}value-type")
+            if type_ == "float" and _ZEROS.fullmatch(text):
+                self._texts.update(dict.fromkeys(product(rows, columns), text))
+            elif type_ is None and cell.get(f"{_TABLE}formula"):
+                for row, place in product(rows, columns):
+                    self.uncalculated.add(row, place)
             column += repeated
 
 
-def _has_zeros(archive: zipfile.ZipFile) -> bool:
+def _needs_look(archive: zipfile.ZipFile) -> bool:
     tail = b""
     with archive.open(OPEN_CONTENT) as stream:
         while block := stream.read(1 << 20):
-            if _OPEN_ZERO.search(tail + block):
+            if _OPEN_SIGNS.search(tail + block):
                 return True
-            tail = block[-64:]
+            # More than a cell with a formula takes up.
+            tail = block[-(1 << 16) :]
     return False
 
 
@@ -168,6 +236,10 @@ OPEN_CONTENT = "content.xml"
 _MOST_PARSED_BYTES = 48 << 20
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
-_OPEN_ZERO = re.compile(rb"<text:p>0[0-9]+</text:p>")
+# Zeros in front, or a formula without a result.
+_OPEN_SIGNS = re.compile(
+    rb"<text:p>0[0-9]+</text:p>"
+    rb"|<table:table-cell(?=[^<>]*\stable:formula=)(?![^<>]*\soffice:value-type=)"
+)
 _ZEROS = re.compile(r"0[0-9]+")
 _MOST_REPEATED = 1000

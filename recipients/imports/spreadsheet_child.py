@@ -11,8 +11,9 @@ import re
 import resource
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -42,8 +43,9 @@ _CHUNK_BYTES = 1 << 20
 LONGEST_ROW = 4 << 20
 # What people send in archives.
 _LISTS = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-# A cell and what follows it at the end of one chunk, to be looked at again with the next.
-_TAIL_BYTES = 1 << 12
+# A cell and what follows it at the end of one chunk, to be looked at again with the next. The longest
+# formula has 8,192 characters, some of them escaped.
+_TAIL_BYTES = 1 << 16
 WORKBOOK = "xl/workbook.xml"
 OPEN_MANIFEST = "META-INF/manifest.xml"
 
@@ -87,10 +89,13 @@ def _write_sheet(path: str, *, sheet: str, limit: int) -> None:
     with Path(path).open("rb") as stream, CalamineWorkbook.from_filelike(stream) as workbook:
         name, names, shown = _chosen(path, workbook=workbook, wanted=sheet)
         table = workbook.get_sheet_by_name(name)
-        last_row = table.end[0] + 1 if table.end else 0
-        about = {"sheets": names, "name": name, "last_row": last_row}
-        _say(about | {"merged": _merged_rows(table), "errors": len(shown.errors) if shown else 0})
-        for number, cells in enumerate(table.iter_rows()):
+        about: dict[str, Any] = {"sheets": names, "name": name, "merged": _merged_rows(table)}
+        about["last_row"] = _rows_to_last_value(table)
+        if shown:
+            about["last_row"] = max(about["last_row"], shown.uncalculated.size[0])
+            about |= {"errors": len(shown.errors), "uncalculated": len(shown.uncalculated)}
+        _say(about)
+        for number, cells in enumerate(_rows(table, shown=shown)):
             if limit and number >= limit:
                 break
             texts = [as_text(cell) for cell in cells]
@@ -103,6 +108,18 @@ def _write_sheet(path: str, *, sheet: str, limit: int) -> None:
             if texts:
                 _say([number + 1, texts])
     _say("end")
+
+
+def _rows(table: CalamineSheet, *, shown: CellTexts | None) -> Iterator[list[Any]]:
+    """The rows of the sheet. The parser ends at the last value: formulas without one may reach further."""
+    height, width = shown.uncalculated.size if shown else (0, 0)
+    beyond: Iterator[list[Any]] = repeat([], height - _rows_to_last_value(table))
+    for cells in chain(table.iter_rows(), beyond):
+        yield cells + [""] * (width - len(cells))
+
+
+def _rows_to_last_value(table: CalamineSheet) -> int:
+    return table.end[0] + 1 if table.end else 0
 
 
 def _show(texts: list[str], *, cells: list[Any], row: int, shown: CellTexts) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,11 @@ from xlsxwriter.worksheet import Worksheet
 
 from backupsvc.errors import Refusal
 from recipients.imports import spreadsheet
+from recipients.imports.check import Rejected, Rules, StagedRow, check_row
+from recipients.imports.mapping import AttributeSpec, Mapping
 from recipients.imports.reader import read
 from recipients.imports.sniff import Sniffed, sniff
+from recipients.imports.spreadsheet_cells import UNCALCULATED
 from tests.fixtures.old_workbook import old_workbook
 
 
@@ -216,6 +219,150 @@ def test_what_formulas_came_to_is_read_and_errors_are_counted(path: Path) -> Non
     assert ("file.error_cells", {"count": 1}) in found.warnings
 
 
+ATTRIBUTES = (
+    AttributeSpec("Text", "text"),
+    AttributeSpec("Number", "number"),
+    AttributeSpec("Gender", "gender"),
+    AttributeSpec("Date", "date"),
+)
+STATUS = '<c r="B2"><f>IF(1=1,"inactive","active")</f><v></v></c>'
+
+
+def with_status_cell(path: Path, xml: str) -> Path:
+    """A list whose first person's status is a formula, its cell written as `xml`."""
+    workbook = xlsxwriter.Workbook(str(path))
+    sheet = workbook.add_worksheet()
+    sheet.write_row(0, 0, ["email", "status", "name"])
+    sheet.write_row(1, 0, ["a@x.com", None, "A"])
+    sheet.write_formula(1, 1, '=IF(1=1,"inactive","active")', None, "")
+    sheet.write_row(2, 0, ["b@x.com", "active", "B"])
+    workbook.close()
+
+    def change(name: str, content: bytes) -> bytes:
+        if not name.endswith("sheet1.xml"):
+            return content
+        assert content.count(STATUS.encode()) == 1
+        return content.replace(STATUS.encode(), xml.encode())
+
+    rewritten(path, change)
+    return path
+
+
+def uncalculated(found: Sniffed) -> int:
+    return sum(params["count"] for code, params in found.warnings if code == "file.uncalculated_cells")
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        '<c r="B2"><f>1+1</f><v></v></c>',
+        '<c r="B2"><f>1+1</f><v/></c>',
+        '<c r="B2"><f>1+1</f></c>',
+        '<c r="B2" s="0" t="n"><f>1+1</f><v /></c>',
+        '<c r="B2" t="str"><f>1+1</f></c>',
+        '<c t="b" r="B2"><f>1+1</f><v></v></c>',
+        '<c r="B2" t="e"><f>1+1</f><v></v></c>',
+        '<c r="B2"><f t="shared" si="0"/><v></v></c>',
+        '<c r="B2"><f t="array" ref="B2">1&lt;1</f><v xml:space="preserve"></v></c>',
+        '<c r="B2">\n  <f>1+1</f>\n  <v></v>\n</c>',
+    ],
+)
+def test_a_formula_without_a_result_is_not_read_as_an_empty_cell(path: Path, xml: str) -> None:
+    with_status_cell(path, xml)
+    found = sniff(path)
+    assert rows_of(path, found) == [(2, ["a@x.com", UNCALCULATED, "A"]), (3, ["b@x.com", "active", "B"])]
+    assert uncalculated(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("xml", "status"),
+    [
+        ('<c r="B2" t="str"><f>1+1</f><v>inactive</v></c>', "inactive"),
+        ('<c r="B2" t="str"><f>1+1</f><v></v></c>', ""),
+        ('<c r="B2" s="0" t="str"><f t="shared" si="0"/><v/></c>', ""),
+        ('<c r="B2" t="inlineStr"><f>1+1</f><is><t></t></is></c>', ""),
+        ('<c r="B2"><f>1+1</f><v>0</v></c>', "0"),
+        ('<c r="B2" t="b"><f>1=1</f><v>1</v></c>', "true"),
+        ('<c r="B2" t="e"><f>1/0</f><v>#DIV/0!</v></c>', "#DIV/0!"),
+        ('<c r="B2"><v></v></c>', ""),
+        ('<c r="B2"/>', ""),
+    ],
+)
+def test_what_a_formula_came_to_is_read_even_if_it_is_an_empty_text(
+    path: Path, xml: str, status: str
+) -> None:
+    with_status_cell(path, xml)
+    found = sniff(path)
+    assert rows_of(path, found) == [(2, ["a@x.com", status, "A"]), (3, ["b@x.com", "active", "B"])]
+    assert not uncalculated(found)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "email",
+        "status",
+        "activated",
+        "deactivated",
+        "tags",
+        "source",
+        *(f"attribute:{spec.name}" for spec in ATTRIBUTES),
+    ],
+)
+def test_a_formula_without_a_result_rejects_the_row_whatever_its_column_is(path: Path, target: str) -> None:
+    with_status_cell(path, STATUS)
+    rules = Rules(
+        attributes=ATTRIBUTES,
+        mapping=Mapping(("", "email", "") if target == "email" else ("email", target, "")),
+        blank="clear",
+        new_status="active",
+        now=datetime(2026, 11, 23, tzinfo=UTC),
+        headers=("email", "status", "name"),
+    )
+    refused, _ = (check_row(row, rules=rules) for row in read(path, dialect=sniff(path).dialect))
+    assert isinstance(refused, Rejected)
+    assert (refused.line, refused.column) == (2, "status")
+
+
+def test_a_formula_without_a_result_in_a_column_that_is_left_out_rejects_nobody(path: Path) -> None:
+    with_status_cell(path, STATUS)
+    rules = Rules((), Mapping(("email", "", "")), "keep", "active", datetime(2026, 11, 23, tzinfo=UTC))
+    rows = [check_row(row, rules=rules) for row in read(path, dialect=sniff(path).dialect)]
+    assert [isinstance(row, StagedRow) for row in rows] == [True, True]
+
+
+def test_rows_of_nothing_but_formulas_without_results_are_there(path: Path) -> None:
+    workbook = xlsxwriter.Workbook(str(path))
+    sheet = workbook.add_worksheet()
+    sheet.write_row(0, 0, ["email", "name"])
+    sheet.write_row(1, 0, ["a@x.com", "A"])
+    for line in (2, 4):
+        for column in range(3):
+            sheet.write_formula(line, column, '="x"', None, "")
+    workbook.close()
+    found = sniff(path)
+    assert [cells[:3] for _, cells in rows_of(path, found)] == [
+        ["a@x.com", "A", ""],
+        *[[UNCALCULATED] * 3] * 2,
+    ]
+    assert [line for line, _ in rows_of(path, found)] == [2, 3, 5]
+    assert (uncalculated(found), found.rows_estimate) == (6, 4)
+
+
+def test_no_formula_without_a_result_is_missed_where_two_blocks_of_the_file_meet(path: Path) -> None:
+    """Formulas of the greatest length; more than two megabytes of them."""
+    workbook = xlsxwriter.Workbook(str(path))
+    sheet = workbook.add_worksheet()
+    sheet.write_row(0, 0, ["email", "level"])
+    for line in range(1, 301):
+        sheet.write(line, 0, f"p{line}@x.com")
+        sheet.write_formula(line, 1, f'=LEN("{"x" * 8000}")+{line}', None, "")
+    workbook.close()
+    found = sniff(path)
+    assert uncalculated(found) == 300
+    assert {cells[1] for _, cells in rows_of(path, found)} == {UNCALCULATED}
+
+
 def test_cells_merged_over_rows_are_pointed_out(path: Path) -> None:
     workbook = xlsxwriter.Workbook(str(path))
     sheet = workbook.add_worksheet()
@@ -340,6 +487,23 @@ def test_zeros_in_front_are_read_as_shown_in_open_documents_too(path: Path) -> N
     open_document(path, Other=row(cell("x")), List=rows)
     found = sniff(path, overrides={"sheet": "List"})
     assert [cells[1] for _, cells in rows_of(path, found)] == ["01234", "01234", "01234", "7"]
+
+
+def test_a_formula_without_a_result_in_an_open_document_is_not_read_as_empty(path: Path) -> None:
+    formula = '<table:table-cell table:formula="of:=[.A1]"/>'
+    empty_text = (
+        '<table:table-cell table:formula="of:=[.A1]" office:value-type="string"><text:p/></table:table-cell>'
+    )
+    open_document(
+        path,
+        List=row(cell("email"), cell("status"))
+        + row(cell("a@x.com"), formula)
+        + row(cell("b@x.com"), empty_text)
+        + row(cell("c@x.com"), cell("active")),
+    )
+    found = sniff(path)
+    assert [cells[1] for _, cells in rows_of(path, found)] == [UNCALCULATED, "", "active"]
+    assert uncalculated(found) == 1
 
 
 def test_an_open_document_that_claims_a_whole_universe_of_cells_is_refused(path: Path) -> None:
