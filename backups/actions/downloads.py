@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import BinaryIO
 
 from backups.actions.snapshots import lease, open_archive, verify
 from backups.models import Snapshot
@@ -12,8 +14,8 @@ from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
 from backupsvc.errors import Refusal
 from recipients.actions.exports import Download, file_name
-from recipients.bulk.copytext import rows
-from recipients.exports import csv_lines, xlsx_file
+from recipients.bulk.copytext import RowBroken, rows
+from recipients.exports import columns_of, csv_lines, xlsx_file
 
 CHUNK_BYTES = 64 * 1024
 # kind → (file extension, content type, safe for spreadsheets)
@@ -34,7 +36,7 @@ def download(snapshot: Snapshot, *, actor: Actor, kind: str = "csv") -> Download
         raise Refusal("download.unknown_kind", kind=kind)
     with open_archive(snapshot):
         lease(snapshot)
-    verify(snapshot)
+    names = _verified_columns(snapshot)
     record(
         "backup.downloaded",
         account=snapshot.account,
@@ -49,20 +51,33 @@ def download(snapshot: Snapshot, *, actor: Actor, kind: str = "csv") -> Download
     name = file_name(
         snapshot.group_name, moment=snapshot.created_at, spreadsheet_safe=is_safe, extension=extension
     )
-    lines = _sheet(snapshot) if kind == "xlsx" else _lines(snapshot, is_safe=is_safe)
+    lines = (
+        _sheet(snapshot, names=names) if kind == "xlsx" else _lines(snapshot, names=names, is_safe=is_safe)
+    )
     return Download(name, content_type, lines)
 
 
-def _lines(snapshot: Snapshot, *, is_safe: bool) -> Iterator[bytes]:
+def _verified_columns(snapshot: Snapshot) -> list[str]:
+    """Verify the archive; the columns its attributes need. One reading for both."""
+    found: list[str] = []
+
+    def look(part: BinaryIO) -> None:
+        # What is no row is damage: verifying goes on, and says so.
+        with suppress(RowBroken, ValueError):
+            found.extend(columns_of(rows(part), attributes=()))
+
+    manifest = verify(snapshot, take_rows=look)
+    return list(dict.fromkeys([*(attribute.name for attribute in manifest.attributes), *found]))
+
+
+def _lines(snapshot: Snapshot, *, names: Sequence[str], is_safe: bool) -> Iterator[bytes]:
     with open_archive(snapshot) as archive, archive.open_part() as part:
-        names = [attribute.name for attribute in archive.manifest.attributes]
         yield from csv_lines(rows(part), attributes=names, spreadsheet_safe=is_safe)
 
 
-def _sheet(snapshot: Snapshot) -> Iterator[bytes]:
+def _sheet(snapshot: Snapshot, *, names: Sequence[str]) -> Iterator[bytes]:
     with tempfile.TemporaryFile() as target:
         with open_archive(snapshot) as archive, archive.open_part() as part:
-            names = [attribute.name for attribute in archive.manifest.attributes]
             xlsx_file(rows(part), attributes=names, target=target)
         target.seek(0)
         while chunk := target.read(CHUNK_BYTES):

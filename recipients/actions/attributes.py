@@ -10,7 +10,7 @@ from django.db.models import Q
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
-from backupsvc.accounts.models import Account
+from backupsvc.accounts.models import Account, AuditEntry
 from backupsvc.errors import Refusal
 from recipients.actions.groups import lock_group, raise_revision
 from recipients.bulk.engine import engine
@@ -45,7 +45,7 @@ def create_attribute(
 
 
 def add_attribute(account: Account, *, name: str, type: str, group: Group | None) -> Attribute:  # noqa: A002
-    """The row alone, checked; for changes that bring their own log entry. Call inside a transaction."""
+    """The row alone, checked. Call inside a transaction."""
     name = name.strip()
     check_name(name, taken=())
     if type not in AttributeType.values:
@@ -59,6 +59,40 @@ def add_attribute(account: Account, *, name: str, type: str, group: Group | None
     if len(attributes_of(account, group=group)) >= MOST_ATTRIBUTES:
         raise Refusal("attribute.too_many", most=MOST_ATTRIBUTES)
     return Attribute.objects.create(account=account, group=group, name=name, type=type)
+
+
+def ensure_attribute(
+    account: Account,
+    *,
+    name: str,
+    type: str,  # noqa: A002  # the field's word
+    group: Group,
+    for_all: bool,
+) -> None:
+    """See to it that the list has a field of exactly this name; for changes, which bring their own log entry.
+
+    One that is there is taken as it is. A new one is for all lists only if it is to be and no list has one
+    of this name yet. What was confirmed must not fail for a name, so names that differ by case alone may
+    stand side by side: values go by the exact name. Call inside a transaction. Raises Refusal.
+    """
+    known = attributes_of(account, group=group)
+    if any(attribute.name == name for attribute in known):
+        return
+    check_name(name, taken=())
+    if len(known) >= MOST_ATTRIBUTES:
+        raise Refusal("attribute.too_many", most=MOST_ATTRIBUTES)
+    is_free = not Attribute.objects.filter(account=account, name__iexact=name).exists()
+    owner = None if for_all and is_free else group
+    # Text holds the values of whatever type a backup may tell.
+    known_type = type if type in AttributeType.values else AttributeType.TEXT
+    Attribute.objects.get_or_create(account=account, group=owner, name=name, defaults={"type": known_type})
+
+
+def type_of_deleted(account: Account, *, name: str) -> str:
+    """The type that a field had when it was deleted, as the log has it; text when nobody knows."""
+    entries = AuditEntry.objects.filter(account=account, event="attribute.deleted", target=name)
+    last = entries.order_by("-pk").first()
+    return str(last.data["type"]) if last else AttributeType.TEXT
 
 
 @transaction.atomic

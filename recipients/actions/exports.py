@@ -15,7 +15,7 @@ from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
 from recipients.bulk.copytext import rows
 from recipients.bulk.engine import engine
-from recipients.exports import csv_lines
+from recipients.exports import columns_of, csv_lines
 from recipients.models import Change, Group
 from recipients.rejects import rejected_csv
 from recipients.selectors import attributes_of
@@ -79,5 +79,7 @@ def _live_lines(group: Group, *, spreadsheet_safe: bool) -> Iterator[bytes]:
         with engine().consistent_read():
             names = [attribute.name for attribute in attributes_of(group.account, group=group)]
             engine().dump(group.pk, sink=dump)
+        dump.seek(0)
+        names = columns_of(rows(dump), attributes=names)
         dump.seek(0)
         yield from csv_lines(rows(dump), attributes=names, spreadsheet_safe=spreadsheet_safe)
