@@ -18,11 +18,19 @@ from backupsvc.jobs.models import ENDED, Job, Queue
 from backupsvc.jobs.queue import enqueue, wait_for
 from backupsvc.jobs.runner import Claim, WaitAgain
 from recipients import uploads
-from recipients.actions.attributes import add_attribute
-from recipients.actions.groups import check_name, create_group, lock_group, raise_revision, revive_group
+from recipients.actions.attributes import ensure_attribute, type_of_deleted
+from recipients.actions.groups import (
+    check_name,
+    check_not_being_removed,
+    create_group,
+    lock_group,
+    raise_revision,
+    revive_group,
+)
 from recipients.bulk.base import Plan, Verdicts
 from recipients.bulk.engine import engine
 from recipients.imports.doubts import NAMING
+from recipients.imports.mapping import ATTRIBUTE
 from recipients.models import (
     UNDER_WAY,
     Blank,
@@ -34,7 +42,7 @@ from recipients.models import (
     Import,
     Mode,
 )
-from recipients.selectors import change_counts
+from recipients.selectors import attributes_of, change_counts
 from recipients.signals import change_requested
 
 APPLY_JOB = "recipients.apply_change"
@@ -47,6 +55,8 @@ NEEDS = {
     ChangeKind.RESTORE: Permission.RESTORE,
     ChangeKind.UNDO: Permission.RESTORE,
 }
+# Modes that write values; the others only take people out.
+WRITING = (Mode.REFORM_AND_ADD, Mode.ADD_ONLY, Mode.UPDATE_ONLY)
 # How often a backup is taken again because the list moved under it, before the change gives up.
 MOST_BACKUPS = 3
 REASON_LENGTH = 500
@@ -246,10 +256,18 @@ def apply_change(claim: Claim) -> None:
         require(actor_of(change), account=change.account, permission=NEEDS[ChangeKind(change.kind)])
         waits = not holds_sound_backup(change, group=group, job=claim.job)
         if not waits:
-            _merge(change, group=group)
+            _merge(change, group=_brought_back(group, change=change))
     if waits:
         raise WaitAgain
     clean_up(change)
+
+
+def _brought_back(group: Group, *, change: Change) -> Group:
+    """The list, shown again if it was deleted. Not before the merge: what is stopped brings nothing back."""
+    if group.is_live:
+        return group
+    _check_restores(change, group=group)
+    return revive_group(group, actor=actor_of(change))
 
 
 def holds_sound_backup(change: Change, *, group: Group, job: Job) -> bool:
@@ -263,9 +281,7 @@ def holds_sound_backup(change: Change, *, group: Group, job: Job) -> bool:
 
 
 def _merge(change: Change, *, group: Group) -> None:
-    for wanted in change.new_attributes:
-        owner = group if wanted.get("scope") == "group" else None
-        add_attribute(change.account, name=wanted["name"], type=wanted["type"], group=owner)
+    _make_fields(change, group=group)
     holds = change.judged_state == seen(change) and change.judged_rows == engine().judged(change.pk)
     # A preview that an older version made does not say how many addresses: they are judged anew.
     addresses = change.preview.get("addresses") if holds else None
@@ -285,6 +301,27 @@ def _merge(change: Change, *, group: Group) -> None:
         change=change.pk,
         counts={name: count for name, count in change_counts(change).items() if count},
     )
+
+
+def _make_fields(change: Change, *, group: Group) -> None:
+    """Every field that the change was confirmed with: new ones, and those that were deleted meanwhile.
+
+    Looked at under the list's lock, which a deletion waits for: no value comes to stand without its field.
+    """
+    for wanted in change.new_attributes:
+        for_all = wanted.get("scope") != "group"
+        ensure_attribute(
+            change.account, name=wanted["name"], type=wanted["type"], group=group, for_all=for_all
+        )
+    if change.mode not in WRITING:
+        return
+    known = {ATTRIBUTE + attribute.name for attribute in attributes_of(change.account, group=group)}
+    for target in change.fields:
+        if target.startswith(ATTRIBUTE) and target not in known:
+            name = target.removeprefix(ATTRIBUTE)
+            type_ = type_of_deleted(change.account, name=name)
+            # In this list alone: whoever deleted it for all lists does not get it back in the others.
+            ensure_attribute(change.account, name=name, type=type_, group=group, for_all=False)
 
 
 def _without_addresses(preview: dict[str, Any]) -> dict[str, Any]:
@@ -339,7 +376,7 @@ def clean_up(change: Change) -> None:
 
 
 def _target(change: Change, *, actor: Actor) -> Group:
-    """The list that the change goes into, made or brought back if need be, locked."""
+    """The list that the change goes into, made if need be, locked. A deleted one stays so until the merge."""
     permission = NEEDS[ChangeKind(change.kind)]
     if change.group_id is None:
         name = check_name(change.account, name=change.new_group_name)
@@ -347,16 +384,17 @@ def _target(change: Change, *, actor: Actor) -> Group:
         return lock_group(group.pk)
     group = lock_group(change.group_id)
     if not group.is_live:
-        if not _is_restore(change):
-            raise Refusal("group.deleted_meanwhile", name=group.name)
-        group = revive_group(group, actor=actor)
+        _check_restores(change, group=group)
+        check_not_being_removed(group)
     if group.locked and change.mode == Mode.DELETE:
         raise Refusal("group.locked", name=group.name)
     return group
 
 
-def _is_restore(change: Change) -> bool:
-    return change.kind == ChangeKind.RESTORE
+def _check_restores(change: Change, *, group: Group) -> None:
+    """Only a restore brings a deleted list back."""
+    if change.kind != ChangeKind.RESTORE:
+        raise Refusal("group.deleted_meanwhile", name=group.name)
 
 
 def _job_of(change: Change) -> Job | None:

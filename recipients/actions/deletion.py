@@ -14,17 +14,27 @@ from backupsvc.accounts.audit import record
 from backupsvc.errors import Refusal
 from backupsvc.jobs import runner
 from backupsvc.jobs.clock import database_now
-from backupsvc.jobs.models import Job, Queue
-from backupsvc.jobs.queue import enqueue
+from backupsvc.jobs.models import ENDED, Job, Queue
+from backupsvc.jobs.queue import enqueue, wait_for
 from backupsvc.jobs.runner import Claim, WaitAgain
 from recipients.actions.changes import (
+    APPLY_JOB,
     DELETE_JOB,
     actor_of,
     check_no_backup,
     holds_sound_backup,
     lock_change,
 )
-from recipients.actions.groups import PURGE_JOB, free_name, lock_group, raise_revision, revive_group
+from recipients.actions.groups import (
+    PURGE_JOB,
+    STANDING,
+    call_off_deletion,
+    free_name,
+    last_deletion,
+    lock_group,
+    raise_revision,
+    revive_group,
+)
 from recipients.bulk.engine import engine
 from recipients.models import UNDER_WAY, Change, ChangeKind, ChangeState, Group
 from recipients.signals import change_requested, rows_about_to_go
@@ -81,7 +91,10 @@ def delete_group(group: Group, *, actor: Actor, backup: bool | None = None, type
 
 @transaction.atomic
 def undo_deletion(change: Change, *, actor: Actor) -> Group:
-    """Show the list again, just as it was. Raises Refusal when its rows have begun to go."""
+    """Show the list again, just as it was. Raises Refusal when its rows have begun to go.
+
+    Only the list's last deletion can be undone: an earlier one says nothing of the rows that are there now.
+    """
     require(actor, account=change.account, permission=Permission.EDIT)
     group = lock_group(change.group_id or 0)
     change = lock_change(change.pk)
@@ -89,15 +102,11 @@ def undo_deletion(change: Change, *, actor: Actor) -> Group:
         raise Refusal("deletion.not_one")
     if group.is_live:
         return group
-    if group.deleted_at is not None or change.state not in (ChangeState.ACTIVE, ChangeState.DONE):
+    if group.deleted_at is not None or change.state not in STANDING or change != last_deletion(group):
         raise Refusal("deletion.too_late", name=group.name)
     for job in Job.objects.filter(kind=DELETE_JOB, subject_id=change.pk):
         runner.cancel(job)
     group = revive_group(group, actor=actor)
-    change.state = ChangeState.CANCELLED
-    change.ended_at = timezone.now()
-    change.deleted = 0
-    change.save(update_fields=["state", "ended_at", "deleted"])
     record(
         "group.deletion_undone",
         account=change.account,
@@ -117,6 +126,9 @@ def finish_deletion(claim: Claim) -> None:
         group = lock_group(change.group_id or 0)
         change = lock_change(change.pk)
         if change.has_ended:
+            return
+        if group.is_live:
+            call_off_deletion(change)
             return
         require(actor_of(change), account=change.account, permission=Permission.EDIT)
         waits = not holds_sound_backup(change, group=group, job=claim.job)
@@ -154,28 +166,23 @@ def _stand(change: Change, *, group: Group) -> None:
 
 def deletion_failed(job: Job, refusal: Refusal) -> None:
     """Nothing was deleted: the list is back in its place, and the change says why."""
+    # The list first, as everywhere: two that lock in different orders would wait for each other.
+    lock_group(Change.objects.get(pk=job.subject_id).group_id or 0)
     change = lock_change(job.subject_id)
-    if change.has_ended:
-        return
-    _bring_back(change, refusal=refusal)
+    if not change.has_ended:
+        _bring_back(change, refusal=refusal)
 
 
 def purge_group(claim: Claim) -> None:
     """Remove the rows of a list whose time to undo is over, in batches; harmless when repeated."""
     group = Group.objects.get(pk=claim.job.subject_id)
-    if group.is_live:
+    change = _deletion_purged_by(claim.job, group=group)
+    if change is None:
         return
-    change = _deletion_of(group)
     if group.deleted_at is None:
         rows_about_to_go.send(sender=Group, group=group, change=change)
-        with transaction.atomic():
-            claim.guard()
-            group = lock_group(group.pk)
-            if group.is_live:
-                return
-            # From here on Undo refuses; the backup is the way back.
-            group.deleted_at = timezone.now()
-            group.save(update_fields=["deleted_at"])
+    if not _begin_purge(claim):
+        return
     _purge_rows(group, change=change, claim=claim)
     with transaction.atomic():
         claim.guard()
@@ -189,9 +196,46 @@ def purge_group(claim: Claim) -> None:
 def purge_failed(job: Job, refusal: Refusal) -> None:
     """The backup cannot be read any more: the rows are the only copy, so the list comes back."""
     group = lock_group(job.subject_id)
-    if group.is_live or group.deleted_at is not None:
-        return
-    _bring_back(lock_change(_deletion_of(group).pk), refusal=refusal)
+    change = _deletion_purged_by(job, group=group)
+    if change is not None and group.deleted_at is None:
+        _bring_back(lock_change(change.pk), refusal=refusal)
+
+
+def _deletion_purged_by(job: Job, *, group: Group) -> Change | None:
+    """The deletion whose rows the job removes; None when it was undone, or restored from, and so is over.
+
+    A list may be deleted again afterwards: then another job removes its rows, when their own time is over.
+    """
+    change = None if group.is_live else last_deletion(group)
+    is_over = Job.objects.filter(kind=PURGE_JOB, subject_id=group.pk, pk__gt=job.pk).exists()
+    return None if is_over or change is None or change.state != ChangeState.DONE else change
+
+
+def _begin_purge(claim: Claim) -> bool:
+    """Whether the rows are to go now. Raises WaitAgain while a restore may bring the list back."""
+    with transaction.atomic():
+        claim.guard()
+        group = lock_group(claim.job.subject_id)
+        if _deletion_purged_by(claim.job, group=group) is None:
+            return False
+        waits = _waits_for_restore(group, job=claim.job)
+        if not waits and group.deleted_at is None:
+            # From here on Undo refuses, and a restore until all are gone; the backup is the way back.
+            group.deleted_at = timezone.now()
+            group.save(update_fields=["deleted_at"])
+            raise_revision(group)
+    if waits:
+        raise WaitAgain
+    return True
+
+
+def _waits_for_restore(group: Group, *, job: Job) -> bool:
+    """Let the rows stay until confirmed restores have ended: they go if the list was not brought back."""
+    restores = Change.objects.filter(group=group, state__in=UNDER_WAY)
+    jobs = Job.objects.filter(kind=APPLY_JOB, subject_id__in=restores.values("pk")).exclude(state__in=ENDED)
+    for awaited in jobs:
+        wait_for(job, awaited=awaited, must_succeed=False)
+    return bool(jobs)
 
 
 def _purge_rows(group: Group, *, change: Change, claim: Claim) -> None:
@@ -206,16 +250,13 @@ def _purge_rows(group: Group, *, change: Change, claim: Claim) -> None:
         claim.progress(done=removed, total=change.deleted, step="purge")
 
 
-def _deletion_of(group: Group) -> Change:
-    return Change.objects.filter(group=group, kind=ChangeKind.DELETION).latest("pk")
-
-
 def _bring_back(change: Change, *, refusal: Refusal) -> None:
     group = lock_group(change.group_id or 0)
-    # Another list may have taken its name meanwhile.
-    group.name = free_name(group.account, name=group.name)
-    group.hidden_at = None
-    group.save(update_fields=["name", "hidden_at"])
+    if not group.is_live:
+        # Another list may have taken its name meanwhile.
+        group.name = free_name(group.account, name=group.name)
+        group.hidden_at = None
+        group.save(update_fields=["name", "hidden_at"])
     change.state = ChangeState.FAILED
     change.ended_at = timezone.now()
     change.deleted = change.updated = 0

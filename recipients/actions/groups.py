@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,13 +15,15 @@ from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
 from backupsvc.accounts.models import Account
 from backupsvc.errors import Refusal
-from backupsvc.jobs.models import ENDED, Job
+from backupsvc.jobs.models import ENDED, Job, JobState
 from backupsvc.jobs.runner import cancel
-from recipients.models import Group, Recipient, Status
+from recipients.models import Change, ChangeKind, ChangeState, Group, Recipient, Status
 from recipients.selectors import IN_STATUS
 
 PURGE_JOB = "recipients.purge_group"
 NAME_LENGTH = 255
+# A deletion that hides its list: until its backup is there, and from then on.
+STANDING = (ChangeState.ACTIVE, ChangeState.DONE)
 
 
 def lock_group(group_id: int) -> Group:
@@ -48,6 +53,16 @@ def check_name(account: Account, *, name: str, group: Group | None = None) -> st
     return name
 
 
+@contextmanager
+def _refused_if_taken(name: str) -> Iterator[None]:
+    """Around the write of a checked name: somebody else may have taken it since, and the database knows."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as exc:
+        raise Refusal("group.name_taken", name=name) from exc
+
+
 @transaction.atomic
 def create_group(
     account: Account,
@@ -59,7 +74,9 @@ def create_group(
 ) -> Group:
     """A new, empty list. `permission` is what the change that needs it asks for."""
     require(actor, account=account, permission=permission)
-    group = Group.objects.create(account=account, name=check_name(account, name=name), info=info.strip())
+    name = check_name(account, name=name)
+    with _refused_if_taken(name):
+        group = Group.objects.create(account=account, name=name, info=info.strip())
     record("group.created", account=account, actor=actor, group_id=group.pk, target=group.name)
     return group
 
@@ -94,7 +111,8 @@ def change_group(
     old = {field: getattr(group, field) for field in changed}
     for field, value in changed.items():
         setattr(group, field, value)
-    group.save(update_fields=list(changed))
+    with _refused_if_taken(group.name):
+        group.save(update_fields=list(changed))
     raise_revision(group)
     record(
         "group.settings_changed",
@@ -111,14 +129,19 @@ def change_group(
 def revive_group(group: Group, *, actor: Actor) -> Group:
     """Show a hidden or deleted list again, with the rows it still has. Call inside a transaction.
 
+    What would remove its rows is called off, and so is its deletion where all of them are there still.
     Raises Refusal while its rows are being removed.
     """
     group = lock_group(group.pk)
     if group.is_live:
         return group
+    check_not_being_removed(group)
+    # One that is running has not touched a row yet, and looks at the list once more before it does.
     for job in Job.objects.filter(kind=PURGE_JOB, subject_id=group.pk).exclude(state__in=ENDED):
-        if not cancel(job):
-            raise Refusal("group.being_removed", name=group.name)
+        cancel(job)
+    deletion = last_deletion(group)
+    if deletion and group.deleted_at is None and deletion.state in STANDING:
+        call_off_deletion(deletion)
     group.name = free_name(group.account, name=group.name)
     group.hidden_at = group.deleted_at = None
     group.save(update_fields=["name", "hidden_at", "deleted_at"])
@@ -126,6 +149,26 @@ def revive_group(group: Group, *, actor: Actor) -> Group:
     raise_revision(group)
     record("group.revived", account=group.account, actor=actor, group_id=group.pk, target=group.name)
     return group
+
+
+def check_not_being_removed(group: Group) -> None:
+    """Raise Refusal while the rows of the list, which is locked, are just being removed."""
+    running = Job.objects.filter(kind=PURGE_JOB, subject_id=group.pk, state=JobState.RUNNING)
+    if group.deleted_at is not None and running.exists():
+        raise Refusal("group.being_removed", name=group.name)
+
+
+def last_deletion(group: Group) -> Change | None:
+    """The deletion that hid the list, if it is hidden; earlier ones were undone, or restored from."""
+    return Change.objects.filter(group=group, kind=ChangeKind.DELETION).order_by("-pk").first()
+
+
+def call_off_deletion(deletion: Change) -> None:
+    """The list is there again with all its rows: nothing of it was deleted."""
+    deletion.state = ChangeState.CANCELLED
+    deletion.ended_at = timezone.now()
+    deletion.deleted = deletion.updated = 0
+    deletion.save(update_fields=["state", "ended_at", "deleted", "updated"])
 
 
 def free_name(account: Account, *, name: str) -> str:

@@ -15,7 +15,8 @@ from backupsvc.accounts.models import Account, AuditEntry, User
 from backupsvc.errors import Forbidden, Refusal
 from backupsvc.jobs import runner
 from backupsvc.jobs.clock import database_now
-from backupsvc.jobs.models import Job, JobState
+from backupsvc.jobs.models import Job, JobState, Queue
+from backupsvc.jobs.queue import enqueue
 from recipients.actions.changes import DELETE_JOB
 from recipients.actions.deletion import delete_group, undo_deletion
 from recipients.actions.groups import PURGE_JOB, change_group, create_group
@@ -104,6 +105,66 @@ def test_undo_gives_the_list_another_name_when_its_own_was_taken(lists: Lists) -
     change = finished(delete_group(group, actor=lists.actor))
     create_group(lists.account, actor=lists.actor, name="News")
     assert undo_deletion(change, actor=lists.actor).name == "News (restored 1)"
+
+
+def test_only_the_last_deletion_can_be_undone(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    first = finished(delete_group(group, actor=lists.actor))
+    Group.objects.filter(pk=group.pk).update(hidden_at=None)
+    last = finished(delete_group(Group.objects.get(), actor=lists.actor))
+    with pytest.raises(Refusal, match=r"deletion\.too_late"):
+        undo_deletion(first, actor=lists.actor)
+    assert not Group.objects.get().is_live
+    assert undoable_deletions(lists.account) == [last]
+    undo_deletion(last, actor=lists.actor)
+    last.refresh_from_db()
+    assert (Group.objects.get().is_live, last.state) == (True, "cancelled")
+
+
+def test_a_deletion_of_a_list_that_is_shown_again_meanwhile_is_called_off(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    change = delete_group(group, actor=lists.actor)
+    Group.objects.filter(pk=group.pk).update(hidden_at=None)
+    change = finished(change)
+    assert (change.state, change.deleted, Group.objects.get().is_live) == ("cancelled", 0, True)
+    assert not Job.objects.filter(kind=PURGE_JOB).exists()
+    assert not AuditEntry.objects.filter(event="group.deleted").exists()
+
+
+def test_a_list_that_is_shown_again_keeps_its_name_when_its_deletion_fails(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = lists.group(PEOPLE)
+
+    def full(*_args: object) -> None:
+        raise storage.StorageRefused("storage.full")
+
+    monkeypatch.setattr(storage, "write", full)
+    change = delete_group(group, actor=lists.actor)
+    Group.objects.filter(pk=group.pk).update(hidden_at=None)
+    assert finished(change).state == "failed"
+    assert Group.objects.get().name == group.name
+
+
+def test_what_is_left_of_an_earlier_deletion_removes_no_rows(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    before = table(group)
+    undo_deletion(finished(delete_group(group, actor=lists.actor)), actor=lists.actor)
+    left = enqueue(
+        PURGE_JOB, subject_id=group.pk, account=lists.account, queue=Queue.MAINTENANCE, due_at=database_now()
+    )
+    change = delete_group(Group.objects.get(), actor=lists.actor)
+    # While the backup is still to be made, and when it is there.
+    runner.run(left.pk)
+    assert table(group) == before
+    finished(change)
+    Job.objects.filter(pk=left.pk).update(state=JobState.DUE)
+    assert runner.drain(left).state == JobState.DONE
+    group.refresh_from_db()
+    assert (group.deleted_at, table(group)) == (None, before)
+    assert purge_job(group).due_at > database_now() + timedelta(hours=23)
+    let_time_to_undo_pass(group)
+    assert Recipient.objects.count() == 0
 
 
 def test_a_locked_list_refuses(lists: Lists) -> None:

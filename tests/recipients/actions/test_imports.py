@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from backups import storage
 from backups.models import Snapshot
@@ -20,7 +23,7 @@ from backupsvc.errors import Forbidden, NotFound, Refusal
 from backupsvc.jobs import runner
 from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import drain
-from recipients.actions import imports, staging
+from recipients.actions import groups, imports, staging
 from recipients.actions.attributes import create_attribute
 from recipients.actions.blocklist import block
 from recipients.actions.changes import cancel_change, confirm_change
@@ -298,6 +301,49 @@ def test_an_upload_survives_a_power_cut(lists: Lists, uploads: Path, monkeypatch
     monkeypatch.setattr(os, "fsync", lambda file: synced.append(Path(f"/proc/self/fd/{file}").resolve()))
     run = lists.draft(PEOPLE)
     assert synced == [uploads / run.upload, uploads / str(lists.account.pk), uploads]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_two_new_lists_of_one_name_confirmed_at_once_one_is_refused(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = [lists.preview(PEOPLE, name="News") for _ in range(2)]
+    look, both_looked = groups.check_name, Barrier(2, timeout=30)
+
+    def look_together(account: Account, *, name: str, group: Group | None = None) -> str:
+        name = look(account, name=name, group=group)
+        both_looked.wait()
+        return name
+
+    def confirm(change: Change) -> str:
+        with closing(connection):
+            try:
+                confirm_change(change, actor=lists.actor)
+            except Refusal as refusal:
+                return refusal.code
+            return "confirmed"
+
+    monkeypatch.setattr(groups, "check_name", look_together)
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(confirm, changes)) == ["confirmed", "group.name_taken"]
+    assert sorted(Change.objects.values_list("state", flat=True)) == ["active", "preview"]
+    assert Group.objects.count() == 1
+
+
+def test_a_name_that_is_taken_between_the_look_and_the_write_is_refused(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    news, other = lists.group(PEOPLE, name="News"), lists.group(PEOPLE, name="Other")
+    monkeypatch.setattr(groups, "check_name", lambda _account, *, name, group=None: name)
+    with pytest.raises(Refusal, match=r"group\.name_taken"):
+        groups.create_group(lists.account, actor=lists.actor, name="News")
+    with pytest.raises(Refusal, match=r"group\.name_taken"):
+        change_group(other, actor=lists.actor, name="News")
+    assert list(Group.objects.order_by("pk").values_list("pk", "name")) == [
+        (news.pk, "News"),
+        (other.pk, "Other"),
+    ]
 
 
 def test_a_list_made_for_a_cancelled_import_goes_with_it(lists: Lists) -> None:

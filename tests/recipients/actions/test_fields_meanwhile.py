@@ -1,0 +1,191 @@
+"""Fields that come and go while an import or a restore waits: nothing fails for it, and no value is lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from backups.actions.downloads import KINDS, download
+from backups.actions.restore import plan_restore
+from backups.actions.snapshots import request_snapshot
+from backups.models import Snapshot
+from backupsvc.jobs.runner import drain
+from recipients.actions.attributes import create_attribute, delete_attribute
+from recipients.actions.changes import confirm_change
+from recipients.actions.exports import export_group
+from recipients.models import Attribute, Change, Group, Recipient
+from tests.fixtures.lists import Lists
+
+OLD = "email,fld\nanna@example.com,1\n"
+NEW = "email,fld\nanna@example.com,2\n"
+
+
+def snapshot_of(lists: Lists, group: Group) -> Snapshot:
+    snapshot, job = request_snapshot(group, actor=lists.actor)
+    drain(job)
+    snapshot.refresh_from_db()
+    return snapshot
+
+
+def with_field(lists: Lists, *, of_list: bool) -> Group:
+    """A list with a person and a field `fld` of numbers, of this list or of all."""
+    group = lists.group("email\nanna@example.com\n")
+    owner = group if of_list else None
+    create_attribute(lists.account, actor=lists.actor, name="fld", type="number", group=owner)
+    lists.load(OLD, into=group)
+    return Group.objects.get(pk=group.pk)
+
+
+def fields(name: str = "fld") -> list[tuple[str, str, int | None]]:
+    """Name, type and list of each field of this name, whatever the case."""
+    found = Attribute.objects.filter(name__iexact=name).order_by("pk")
+    return [(one.name, one.type, one.group_id) for one in found]
+
+
+def values(group: Group) -> dict[str, Any]:
+    return {one.key: one.attributes for one in Recipient.objects.filter(group=group)}
+
+
+def live_rows(lists: Lists, group: Group) -> list[dict[str, str]]:
+    text = b"".join(export_group(group, actor=lists.actor).chunks).decode()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def forget(name: str = "fld") -> None:
+    """Remove the field, but not its values: what an older version left behind."""
+    Attribute.objects.filter(name=name).delete()
+
+
+@pytest.mark.parametrize("of_list", [True, False])
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_a_field_deleted_while_an_import_waits_is_made_again_with_its_type(
+    lists: Lists, of_list: bool, is_confirmed: bool
+) -> None:
+    group = with_field(lists, of_list=of_list)
+    change = lists.preview(NEW, into=group)
+    job = confirm_change(change, actor=lists.actor) if is_confirmed else None
+    delete_attribute(Attribute.objects.get(), actor=lists.actor)
+    drain(job or confirm_change(change, actor=lists.actor))
+    change.refresh_from_db()
+    assert (change.state, change.updated) == ("done", 1)
+    assert values(group) == {"anna@example.com": {"fld": "2"}}
+    assert fields() == [("fld", "number", group.pk)]
+    assert [row["fld"] for row in live_rows(lists, group)] == ["2"]
+    snapshot = snapshot_of(lists, group)
+    assert all(b"".join(download(snapshot, actor=lists.actor, kind=kind).chunks) for kind in KINDS)
+
+
+@pytest.mark.parametrize("of_list", [True, False])
+def test_a_field_deleted_while_a_restore_waits_is_made_again_with_its_type(
+    lists: Lists, of_list: bool
+) -> None:
+    group = with_field(lists, of_list=of_list)
+    snapshot = snapshot_of(lists, group)
+    lists.load(NEW, into=group)
+    restore, job = plan_restore(snapshot, actor=lists.actor)
+    drain(job)
+    delete_attribute(Attribute.objects.get(), actor=lists.actor)
+    change = Change.objects.get(pk=restore.pk)
+    drain(confirm_change(change, actor=lists.actor))
+    change.refresh_from_db()
+    assert change.state == "done"
+    assert values(group) == {"anna@example.com": {"fld": "1"}}
+    assert fields() == [("fld", "number", group.pk)]
+    assert [row["fld"] for row in live_rows(lists, group)] == ["1"]
+
+
+def test_a_field_whose_type_nobody_knows_any_more_comes_back_as_text(lists: Lists) -> None:
+    group = with_field(lists, of_list=True)
+    change = lists.preview(NEW, into=group)
+    forget()
+    drain(confirm_change(change, actor=lists.actor))
+    assert fields() == [("fld", "text", group.pk)]
+
+
+@pytest.mark.parametrize("mode", ["deactivate", "delete"])
+def test_taking_people_out_brings_no_deleted_field_back(lists: Lists, mode: str) -> None:
+    group = with_field(lists, of_list=True)
+    change = lists.preview(NEW, into=group, mode=mode)
+    delete_attribute(Attribute.objects.get(), actor=lists.actor)
+    drain(confirm_change(change, actor=lists.actor))
+    change.refresh_from_db()
+    assert (change.state, fields()) == ("done", [])
+
+
+def test_values_without_a_field_have_columns_of_their_own_in_every_download(lists: Lists) -> None:
+    group = lists.group("email,b,a,known\nanna@example.com,2,1,0\nbob@example.com,,,\n")
+    forget("a")
+    forget("b")
+    assert [list(row.items())[8:] for row in live_rows(lists, group)] == [
+        [("known", "0"), ("a", "1"), ("b", "2")],
+        [("known", ""), ("a", ""), ("b", "")],
+    ]
+    snapshot = snapshot_of(lists, group)
+    file = b"".join(download(snapshot, actor=lists.actor, kind="csv").chunks).decode()
+    assert list(csv.DictReader(io.StringIO(file))) == live_rows(lists, group)
+    assert all(b"".join(download(snapshot, actor=lists.actor, kind=kind).chunks) for kind in KINDS)
+
+
+def test_a_new_field_has_the_name_that_its_values_go_by_blanks_included(lists: Lists) -> None:
+    group = lists.group("email, fld \nanna@example.com,1\n")
+    assert fields(" fld ") == [(" fld ", "text", None)]
+    assert values(group) == {"anna@example.com": {" fld ": "1"}}
+    assert [row[" fld "] for row in live_rows(lists, group)] == ["1"]
+
+
+def test_two_imports_that_bring_the_same_new_field_share_it(lists: Lists) -> None:
+    group = lists.group("email\nanna@example.com\n")
+    first = lists.preview("email,fld\nanna@example.com,1\n", into=group)
+    second = lists.preview("email,fld\nbob@example.com,2\n", into=group)
+    drain(confirm_change(first, actor=lists.actor))
+    drain(confirm_change(second, actor=lists.actor))
+    second.refresh_from_db()
+    assert (second.state, second.error_code) == ("done", "")
+    assert fields() == [("fld", "text", None)]
+    assert values(group) == {"anna@example.com": {"fld": "1"}, "bob@example.com": {"fld": "2"}}
+
+
+def test_two_imports_whose_new_fields_differ_by_case_get_one_each(lists: Lists) -> None:
+    group = lists.group("email\nanna@example.com\n")
+    first = lists.preview("email,fld\nanna@example.com,1\n", into=group)
+    second = lists.preview("email,Fld\nanna@example.com,2\n", into=group)
+    drain(confirm_change(first, actor=lists.actor))
+    drain(confirm_change(second, actor=lists.actor))
+    second.refresh_from_db()
+    assert (second.state, second.error_code) == ("done", "")
+    assert fields() == [("fld", "text", None), ("Fld", "text", group.pk)]
+    assert values(group) == {"anna@example.com": {"fld": "1", "Fld": "2"}}
+    assert [(row["fld"], row["Fld"]) for row in live_rows(lists, group)] == [("1", "2")]
+
+
+def test_a_new_field_that_another_list_has_is_made_for_this_list_alone(lists: Lists) -> None:
+    other = with_field(lists, of_list=True)
+    group = lists.group("email,fld\nbob@example.com,2\n", name="Second")
+    assert fields() == [("fld", "number", other.pk), ("fld", "text", group.pk)]
+    assert values(group) == {"bob@example.com": {"fld": "2"}}
+    assert values(other) == {"anna@example.com": {"fld": "1"}}
+
+
+@pytest.mark.parametrize("into", ["its own list", "a new list"])
+@pytest.mark.parametrize("of_list", [True, False])
+def test_a_backup_comes_back_although_a_field_was_made_anew_in_another_case(
+    lists: Lists, into: str, of_list: bool
+) -> None:
+    group = lists.group("email,City\nanna@example.com,Rome\n")
+    snapshot = snapshot_of(lists, group)
+    delete_attribute(Attribute.objects.get(), actor=lists.actor)
+    create_attribute(lists.account, actor=lists.actor, name="city", group=group if of_list else None)
+    lists.load("email,city\nanna@example.com,Oslo\nbob@example.com,Bonn\n", into=group)
+    change = lists.restore(snapshot, **({} if into == "its own list" else {"new_name": "Copy"}))
+    assert (change.state, change.error_code) == ("done", "")
+    assert change.group is not None
+    assert values(change.group)["anna@example.com"]["City"] == "Rome"
+    assert fields("city") == [
+        ("city", "text", group.pk if of_list else None),
+        ("City", "text", change.group.pk),
+    ]
+    assert values(group)["bob@example.com"] == {"city": "Bonn"}
+    assert live_rows(lists, change.group)[0]["City"] == "Rome"
