@@ -37,7 +37,7 @@ def plan_restore(
 ) -> tuple[Restore, Job]:
     """Stage the backup's rows up to the preview: into a list, a new list, or (neither given) its own.
 
-    A deleted list of its own comes back when the restore is confirmed. Raises Refusal.
+    A deleted list of its own comes back when the restore is applied. Raises Refusal.
     """
     require(actor, account=snapshot.account, permission=Permission.RESTORE)
     if mode not in MODES:

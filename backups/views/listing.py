@@ -57,8 +57,10 @@ class Section:
     @property
     def way_back(self) -> Snapshot | None:
         """The newest backup that brings a deleted list back."""
-        sound = (shown.snapshot for shown in self.rows if shown.snapshot.is_restorable)
-        return None if self.group.is_live else next(sound, None)
+        sound = [shown.snapshot for shown in self.rows if shown.snapshot.is_restorable]
+        # That of a list whose rows are gone, made before a restore that was stopped, has nobody in it.
+        filled = (snapshot for snapshot in sound if snapshot.recipients)
+        return None if self.group.is_live else next(filled, next(iter(sound), None))
 
     @property
     def size(self) -> str:

@@ -78,6 +78,7 @@ def confirm_change(
     *,
     actor: Actor,
     backup: bool | None = None,
+    promised: bool = False,
     reactivate: bool = False,
     reason: str = "",
     typed_name: str = "",
@@ -85,6 +86,7 @@ def confirm_change(
     """Let a previewed import or restore go: now, or after the list's other changes.
 
     `backup`: None as the switches say, True one although they are off, False none although they are on.
+    `promised`: who confirms was told that one is made, so it is, though the switches went off since.
     `reactivate` with a `reason` makes unsubscribed people active where the rows say so.
     Confirming twice gives the same job. Raises Refusal, NotFound, Forbidden.
     """
@@ -99,6 +101,7 @@ def confirm_change(
         if not reason.strip():
             raise Refusal("consent.reason_missing")
     group = _target(change, actor=actor)
+    backup = as_promised(group, backup=backup, promised=promised)
     check_no_backup(group, actor=actor, backup=backup, typed_name=typed_name)
     under_way = list(Change.objects.filter(group=group, state__in=UNDER_WAY).order_by("pk"))
     change.group = group
@@ -140,6 +143,12 @@ def confirm_change(
             reason=change.reactivate_reason,
         )
     return job
+
+
+def as_promised(group: Group, *, backup: bool | None, promised: bool) -> bool | None:
+    """The wish for a backup of the list, locked: one that was promised needs no switch."""
+    is_on = group.account.auto_backup and group.auto_backup
+    return True if promised and backup is None and not is_on else backup
 
 
 def check_no_backup(group: Group, *, actor: Actor, backup: bool | None, typed_name: str) -> None:

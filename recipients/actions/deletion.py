@@ -21,6 +21,7 @@ from recipients.actions.changes import (
     APPLY_JOB,
     DELETE_JOB,
     actor_of,
+    as_promised,
     check_no_backup,
     holds_sound_backup,
     lock_change,
@@ -44,10 +45,17 @@ BATCH_ROWS = 20_000
 
 
 @transaction.atomic
-def delete_group(group: Group, *, actor: Actor, backup: bool | None = None, typed_name: str = "") -> Change:
+def delete_group(
+    group: Group,
+    *,
+    actor: Actor,
+    backup: bool | None = None,
+    promised: bool = False,
+    typed_name: str = "",
+) -> Change:
     """Hide the list at once; its rows go after its backup is verified and the time to undo is over.
 
-    `backup` as in `confirm_change`. Raises Refusal: group.locked, group.busy.
+    `backup` and `promised` as in `confirm_change`. Raises Refusal: group.locked, group.busy.
     """
     require(actor, account=group.account, permission=Permission.EDIT)
     group = lock_group(group.pk)
@@ -57,6 +65,7 @@ def delete_group(group: Group, *, actor: Actor, backup: bool | None = None, type
         raise Refusal("group.locked", name=group.name)
     if Change.objects.filter(group=group, state__in=UNDER_WAY).exists():
         raise Refusal("group.busy", name=group.name)
+    backup = as_promised(group, backup=backup, promised=promised)
     check_no_backup(group, actor=actor, backup=backup, typed_name=typed_name)
     now = timezone.now()
     change = Change.objects.create(

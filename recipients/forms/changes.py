@@ -18,6 +18,8 @@ class ConfirmForm(forms.Form):
 
     # Asked while the switches are off.
     backup = forms.ChoiceField(choices=[(MAKE, MAKE), (WITHOUT, WITHOUT)], required=False)
+    # Said while they are on: it holds though somebody switches them off meanwhile.
+    promised = forms.BooleanField(required=False, widget=forms.HiddenInput)
     # Asked while they are on.
     skip_backup = forms.BooleanField(label=_("Go on without a backup"), required=False)
     typed_name = forms.CharField(
@@ -59,6 +61,7 @@ class ConfirmForm(forms.Form):
         backup = False if wish["skip_backup"] else True if wish["backup"] == self.MAKE else None
         return {
             "backup": backup,
+            "promised": wish["promised"],
             "reactivate": wish["reactivate"],
             "reason": wish["reason"] if wish["reactivate"] else "",
             "typed_name": wish["typed_name"] if backup is False else "",

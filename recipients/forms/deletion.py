@@ -59,4 +59,4 @@ class DeletionForm(forms.Form):
         """The arguments of `delete_group`."""
         if self.cleaned_data["backup"] == self.WITHOUT:
             return {"backup": False, "typed_name": self.cleaned_data["typed_name"]}
-        return {"backup": None if self.is_on else True}
+        return {"promised": True}

@@ -143,6 +143,24 @@ def test_with_the_list_switch_off_a_backup_is_offered_and_made(lists: Lists, oli
     assert Snapshot.objects.filter(change=change, state="complete").count() == 1
 
 
+def test_a_backup_that_the_page_promised_is_made_though_the_switch_went_off_since(
+    lists: Lists, olivia_client: Client
+) -> None:
+    group = lists.group("email\nanna@example.com\n")
+    change = lists.preview("email\nbob@example.com\n", into=group)
+    path = reverse("recipients:change-preview", args=[lists.account.slug, change.pk])
+    assert '<input type="hidden" name="promised" value="on">' in olivia_client.get(path).text
+    change_group(group, actor=lists.actor, auto_backup=False)
+    confirmed(olivia_client, change, promised="on")
+    change.refresh_from_db()
+    assert (change.backup_wanted, change.backup_why) == (True, "asked")
+    # A page that promised nothing gets what the switches say.
+    other = lists.preview("email\ncarl@example.com\n", into=group)
+    confirmed(olivia_client, other)
+    other.refresh_from_db()
+    assert (other.backup_wanted, other.backup_why) == (False, "group_off")
+
+
 def test_with_the_account_switch_off_one_may_go_on_without(
     lists: Lists, client_of: ClientOf, edith: User
 ) -> None:
