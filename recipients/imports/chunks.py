@@ -142,13 +142,12 @@ def cut(path: Path, *, dialect: Dialect, size: int = 0) -> Iterator[Chunk | Rest
         while block := stream.read(size):
             begin = stream.tell() - len(block) - len(rest)
             data, rest = _whole_records(rest + block, dialect=dialect)
-            if not data and b"\n" not in rest and len(rest) <= size + PATIENCE_BYTES:
+            has_line = bool(data) or b"\n" in rest
+            if not has_line and len(rest) <= size + PATIENCE_BYTES:
                 continue
             chunk = _chunk(data, line=line, dialect=dialect) if data else None
             if chunk is None or not (chunk.is_sound or _tells_records(chunk)):
-                chunk = (
-                    _careful(path, begin=begin, line=line, dialect=dialect) if b"\n" in rest + data else None
-                )
+                chunk = _careful(path, begin=begin, line=line, dialect=dialect) if has_line else None
                 if chunk is None:
                     yield Rest(path, line, dialect)
                     return
