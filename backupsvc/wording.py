@@ -184,6 +184,11 @@ TEXTS: dict[str, str | Promise] = {
     ),
     "doubt.far_fewer": _("The file has %(rows)s rows, the list %(list)s recipients: far fewer."),
     "doubt.far_more": _("The file has %(rows)s rows, the list %(list)s recipients: far more."),
+    "doubt.left_elsewhere": _(
+        "People in this file who have unsubscribed from one of your lists, or whose mail came back: "
+        "%(count)s. The file does not say which list it came from, so they would get mail from this one. "
+        "Restore the backup itself, and who left its list stays unsubscribed."
+    ),
     "doubt.mended": _(
         "Addresses that had something around them, which was taken off: %(count)s, for example %(examples)s."
     ),

@@ -11,6 +11,7 @@ from recipients.imports.doubts import (
     Doubt,
     Outcome,
     about_addresses,
+    about_consent,
     about_name,
     about_outcome,
     about_reading,
@@ -59,10 +60,18 @@ def doubts_of(
     found = [
         *about_reading(Survey.from_json(run.dialect.get("survey", {}))),
         *about_outcome(outcome),
+        *about_consent(left=_left_elsewhere(run, change=change)),
         *about_name(run.file_name, active=shift.get("active", 0)),
         *about_addresses(slips=_slips(change), mended=mended.count, examples=mended.examples),
     ]
     return sorted(found, key=lambda doubt: not doubt.is_serious)
+
+
+def _left_elsewhere(run: Import, *, change: Change) -> int:
+    """How many would get mail again by a backup's file that is made a new list. A restore knows its list."""
+    if not run.is_own or change.group is not None:
+        return 0
+    return engine().left_elsewhere(change.pk, account_id=change.account_id)
 
 
 def _slips(change: Change) -> list[tuple[str, str, int]]:

@@ -317,6 +317,10 @@ class BulkEngine(ABC):
         """Which of these domains staged addresses have, and how many, the most frequent first."""
 
     @abstractmethod
+    def left_elsewhere(self, change_id: int, *, account_id: int) -> int:
+        """How many of those whom staged rows let get mail have left a list of the account."""
+
+    @abstractmethod
     def holds_anybody(self, group_id: int) -> bool:
         """Whether there is a recipient in a list."""
 

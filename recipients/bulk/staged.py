@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from recipients.bulk.base import BulkEngine, Plan
 from recipients.bulk.plain import ROWS
 from recipients.bulk.staging import Tables, tables_of
-from recipients.bulk.verdict import Dialect
+from recipients.bulk.verdict import HAS_LEFT, Dialect
 
 
 class StagedRows(BulkEngine):
@@ -62,6 +62,17 @@ class StagedRows(BulkEngine):
             {"change": change_id, **{str(index): domain for index, domain in enumerate(among)}},
         )
         return [(str(domain), int(str(count))) for domain, count in rows]
+
+    def left_elsewhere(self, change_id: int, *, account_id: int) -> int:
+        lists = "SELECT id FROM recipients_group WHERE account_id = %(account)s"
+        rows = self.execute(
+            f"SELECT count(DISTINCT key) FROM ({self._staged(change_id)}) AS s"
+            " WHERE deactivated IS NULL AND bounced IS NULL AND key IN"
+            f" (SELECT key FROM recipients_recipient WHERE group_id IN ({lists}) AND {HAS_LEFT}"
+            " UNION SELECT key FROM recipients_optout WHERE account_id = %(account)s)",
+            {"change": change_id, "account": account_id},
+        )
+        return int(str(rows[0][0]))
 
     def clear(self, change_id: int) -> None:
         self.execute("DELETE FROM recipients_stagedrow WHERE change_id = %s", [change_id])

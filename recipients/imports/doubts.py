@@ -12,7 +12,8 @@ from recipients.imports.survey import Survey
 # A person has to say that these were seen before the import goes on.
 SERIOUS = frozenset(
     ("doubt.unsplit", "doubt.replaced", "doubt.twice_encoded", "doubt.rejected", "doubt.duplicates",
-     "doubt.takes_most", "doubt.signs_off", "doubt.name_says_out", "doubt.backup_shrunk")
+     "doubt.takes_most", "doubt.signs_off", "doubt.name_says_out", "doubt.backup_shrunk",
+     "doubt.left_elsewhere")
 )  # fmt: skip
 # Those whose texts hold people's data.
 NAMING = frozenset(("doubt.mended", "doubt.replaced", "doubt.twice_encoded"))
@@ -97,6 +98,11 @@ def about_outcome(found: Outcome) -> list[Doubt]:
     elif found.is_whole and found.rows > _TIMES * found.before:
         doubts.append(doubt("doubt.far_more", rows=found.rows, list=found.before))
     return doubts
+
+
+def about_consent(*, left: int) -> list[Doubt]:
+    """People of a file of ours who left a list since it was written: it does not say which list that was."""
+    return [doubt("doubt.left_elsewhere", count=left)] if left else []
 
 
 def about_name(file_name: str, *, active: int) -> list[Doubt]:

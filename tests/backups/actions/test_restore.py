@@ -130,6 +130,23 @@ def test_a_download_imports_again_to_the_same_recipients(lists: Lists, kind: str
     assert again == before
 
 
+def test_a_download_that_becomes_a_new_list_says_who_has_left_since(lists: Lists) -> None:
+    group = lists.group("email\nanna@example.com\nbob@example.com\ncarl@example.com\n")
+    file = download(snapshot_of(lists, group), actor=lists.actor)
+    content = b"".join(file.chunks).decode()
+    untold = lists.preview(content, name="Before")
+    unsubscribe(Recipient.objects.get(key="anna@example.com", group=group), actor=lists.actor)
+    gone = unsubscribe(Recipient.objects.get(key="carl@example.com", group=group), actor=lists.actor)
+    remove_recipient(gone, actor=lists.actor)
+    told = lists.preview(content, name="After")
+    back = lists.preview(content, into=group)
+    doubts = [
+        [doubt for doubt in change.preview["doubts"] if "left" in doubt[0]] for change in (untold, told, back)
+    ]
+    assert doubts == [[], [["doubt.left_elsewhere", {"count": 2}]], []]
+    assert back.preview["kept_safe"] == 2
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
 
 
