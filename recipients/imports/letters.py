@@ -77,8 +77,8 @@ def likeliest(texts: Sequence[bytes], *, head: bytes) -> tuple[str | None, float
 
 def makes_words(texts: Sequence[bytes], *, encoding: str) -> float:
     """The share of the characters beyond ASCII that the best language of an encoding explains, or the best
-    two: less, because two of them explain much by chance. One that cannot stand where it does counts
-    against it."""
+    two, or all: less, because more of them explain much by chance. One that cannot stand where it does
+    counts against it."""
     letters: Counter[str] = Counter()
     wrong = total = 0
     for text in (text.decode(encoding, "replace") for text in texts):
@@ -94,10 +94,13 @@ def makes_words(texts: Sequence[bytes], *, encoding: str) -> float:
     if not known:
         return 0.9
     sets = [frozenset(alphabet + alphabet.upper().replace("SS", "ß")) for alphabet in _ALPHABETS[encoding][0]]
+    languages = [
+        *((one | two, 0.0 if one is two else 0.15) for one, two in combinations_with_replacement(sets, 2)),
+        (frozenset().union(*sets), 0.25),
+    ]
     return max(
-        (sum(count for letter, count in letters.items() if letter in one or letter in two) - wrong) / known
-        - (0.0 if one is two else 0.15)
-        for one, two in combinations_with_replacement(sets, 2)
+        (sum(count for letter, count in letters.items() if letter in known_letters) - wrong) / known - less
+        for known_letters, less in languages
     )
 
 

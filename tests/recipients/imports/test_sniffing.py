@@ -61,6 +61,8 @@ def test_delimiter_quote_and_header_are_found(path: Path, delimiter: str, quote:
         ("cp1250", ["Paweł Łoś", "Wałęsa", "Święcicki", "Müller"]),
         ("cp1250", ["Dvořák", "Jiří Černý", "Růžička", "Němec"]),
         ("cp1250", ["Őri", "Kűrti", "Szabó", "Gergő"]),
+        ("cp1252", ["Jürgen Müller", "José", "Günther Weiß", "Hélène François", "Bjørn Åse", "Nicolò Però"]),
+        ("cp1250", ["Paweł Łoś", "Jiří Dvořák", "Kűrti Gergő", "Šime Đurić", "Ľubica", "Ágnes", "Żaneta"]),
         ("cp1254", ["Yağmur", "Işıl", "Şahin", "Gül"]),
     ],
 )
