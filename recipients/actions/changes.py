@@ -1,4 +1,7 @@
-"""A change from its confirmation to its end: the same for imports, restores and deletions."""
+"""A change from its confirmation to its end: the same for imports, restores and deletions.
+
+In one file although it is long: what may be confirmed, stopped or merged is one set of rules about one state.
+"""
 
 from __future__ import annotations
 

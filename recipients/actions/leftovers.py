@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,15 +43,18 @@ def sweep_leftovers() -> int:
 
 def unowned_tables() -> list[int]:
     """The ids of changes that have ended, or are not there, but whose own tables are."""
-    owners = engine().owners()
-    open_changes = Change.objects.filter(pk__in=owners, ended_at=None).values_list("pk", flat=True)
-    return sorted(set(owners) - set(open_changes))
+    return sorted(_not_open(engine().owners()))
 
 
 def _unowned_rows() -> set[int]:
     """The same of those whose rows are in the staging table that all share."""
-    owners = set(StagedRow.objects.order_by().values_list("change_id", flat=True).distinct())
-    return owners - set(Change.objects.filter(pk__in=owners, ended_at=None).values_list("pk", flat=True))
+    return _not_open(StagedRow.objects.order_by().values_list("change_id", flat=True).distinct())
+
+
+def _not_open(change_ids: Iterable[int]) -> set[int]:
+    """Those of the ids whose change has ended, or is not there."""
+    ids = set(change_ids)
+    return ids - set(Change.objects.filter(pk__in=ids, ended_at=None).values_list("pk", flat=True))
 
 
 def _is_known(upload: str) -> bool:

@@ -39,7 +39,8 @@ def stage_import(claim: Claim) -> None:
     if change.has_ended:
         # It was cancelled while its rows were read: what came in since then is to go too.
         engine().clear(change.pk)
-    if change.has_ended or change.state == ChangeState.PREVIEW:
+        return
+    if change.state == ChangeState.PREVIEW:
         return
     require(actor_of(change), account=change.account, permission=Permission.EDIT)
     run = Import.objects.get(pk=change.pk)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from backups.actions.downloads import KINDS, download
 from backups.actions.keys import identity_of
 from backups.actions.restore import plan_restore
-from backups.actions.snapshots import request_snapshot
 from backups.archive import ArchiveReader, ArchiveWriter
 from backups.models import Snapshot
 from backupsvc.accounts.actor import operator
@@ -32,7 +31,7 @@ from recipients.actions.groups import PURGE_JOB, change_group
 from recipients.actions.recipients import change_recipient, remove_recipient, unsubscribe
 from recipients.bulk.engine import engine
 from recipients.models import Activity, Attribute, Change, Group, Recipient, Status
-from tests.fixtures.lists import Lists, acting, table
+from tests.fixtures.lists import Lists, acting, snapshot_of, table
 
 # Every status, with and without times, and values that files and databases stumble over.
 EVERYTHING = (
@@ -56,13 +55,6 @@ def failure_of_restore(snapshot: Snapshot, *, lists: Lists) -> str:
     assert (change.state, change.ended_at is not None) == ("failed", True)
     assert AuditEntry.objects.filter(event="restore.failed", data__change=change.pk).exists()
     return change.error_code
-
-
-def snapshot_of(lists: Lists, group: Group) -> Snapshot:
-    snapshot, job = request_snapshot(group, actor=lists.actor)
-    drain(job)
-    snapshot.refresh_from_db()
-    return snapshot
 
 
 def deleted(lists: Lists, group: Group) -> Snapshot:

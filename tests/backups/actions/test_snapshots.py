@@ -27,18 +27,11 @@ from backupsvc.jobs import runner
 from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import drain
 from recipients.actions.recipients import unsubscribe
-from recipients.models import Group, Recipient
+from recipients.models import Recipient
 from tests.fixtures.clock import MovedClock
-from tests.fixtures.lists import Lists, acting
+from tests.fixtures.lists import Lists, acting, snapshot_of
 
 PEOPLE = "email,First name\nanna@example.com,Anna\nbob@example.com,Bob\n"
-
-
-def taken(lists: Lists, group: Group) -> Snapshot:
-    snapshot, job = request_snapshot(group, actor=lists.actor)
-    drain(job)
-    snapshot.refresh_from_db()
-    return snapshot
 
 
 def files(archives: Path) -> list[Path]:
@@ -54,7 +47,7 @@ def in_days(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
 
 def test_a_backup_by_hand_is_complete_verified_and_on_record(lists: Lists, archives: Path) -> None:
     group = lists.group(PEOPLE)
-    snapshot = taken(lists, group)
+    snapshot = snapshot_of(lists, group)
     assert (snapshot.state, snapshot.recipients, snapshot.cause) == (SnapshotState.COMPLETE, 2, Cause.MANUAL)
     assert snapshot.verified_at is not None
     assert [path.stat().st_size for path in files(archives)] == [snapshot.size_bytes]
@@ -63,18 +56,18 @@ def test_a_backup_by_hand_is_complete_verified_and_on_record(lists: Lists, archi
 
 def test_an_unchanged_list_needs_no_second_file(lists: Lists, archives: Path) -> None:
     group = lists.group(PEOPLE)
-    first, second = taken(lists, group), taken(lists, group)
+    first, second = snapshot_of(lists, group), snapshot_of(lists, group)
     assert first.archive == second.archive
     assert len(files(archives)) == 1
     unsubscribe(Recipient.objects.get(key="anna@example.com"), actor=lists.actor)
-    assert taken(lists, group).archive != first.archive
+    assert snapshot_of(lists, group).archive != first.archive
 
 
 def test_a_lost_file_is_not_shared(lists: Lists, archives: Path) -> None:
     group = lists.group(PEOPLE)
-    first = taken(lists, group)
+    first = snapshot_of(lists, group)
     files(archives)[0].unlink()
-    assert taken(lists, group).archive != first.archive
+    assert snapshot_of(lists, group).archive != first.archive
 
 
 @pytest.mark.parametrize("code", ["storage.full", "storage.read_only"])
@@ -87,7 +80,7 @@ def test_a_backup_that_cannot_be_written_fails_and_leaves_no_file(
         raise storage.StorageRefused(code)
 
     monkeypatch.setattr(storage, "write", refuse)
-    snapshot = taken(lists, group)
+    snapshot = snapshot_of(lists, group)
     assert (snapshot.state, snapshot.error_code, files(archives)) == ("failed", code, [])
 
 
@@ -104,7 +97,7 @@ def test_a_backup_that_reads_back_differently_is_not_complete(
         return opened(key)
 
     monkeypatch.setattr(storage, "open", flipped)
-    snapshot = taken(lists, group)
+    snapshot = snapshot_of(lists, group)
     assert (snapshot.state, snapshot.error_code, files(archives)) == ("failed", "archive.file_checksum", [])
 
 
@@ -120,11 +113,11 @@ def test_with_the_clock_moved_31_days_on_old_backups_are_gone_and_pinned_ones_st
     lists: Lists, archives: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = lists.group(PEOPLE)
-    old = taken(lists, group)
+    old = snapshot_of(lists, group)
     unsubscribe(Recipient.objects.get(key="anna@example.com"), actor=lists.actor)
-    pinned = pin(taken(lists, group), actor=lists.actor, pinned=True)
+    pinned = pin(snapshot_of(lists, group), actor=lists.actor, pinned=True)
     in_days(monkeypatch, 31)
-    young = taken(lists, lists.group(PEOPLE, name="Young"))
+    young = snapshot_of(lists, lists.group(PEOPLE, name="Young"))
     assert purge_due(actor=operator()) == 1
     assert set(Snapshot.objects.all()) == {pinned, young}
     assert {path.relative_to(archives).as_posix() for path in files(archives)} == {
@@ -139,14 +132,14 @@ def test_with_the_clock_moved_31_days_on_old_backups_are_gone_and_pinned_ones_st
 
 
 def test_a_backup_is_not_purged_before_its_time(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken(lists, lists.group(PEOPLE))
+    snapshot_of(lists, lists.group(PEOPLE))
     in_days(monkeypatch, 29.9)
     assert purge_due(actor=operator()) == 0
     assert Snapshot.objects.get().state == SnapshotState.COMPLETE
 
 
 def test_a_backup_that_is_being_read_is_not_purged(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshot = taken(lists, lists.group(PEOPLE))
+    snapshot = snapshot_of(lists, lists.group(PEOPLE))
     in_days(monkeypatch, 31)
     lease(snapshot)
     assert purge_due(actor=operator()) == 0
@@ -170,8 +163,8 @@ def test_the_last_backup_of_a_shared_archive_takes_the_file(
     lists: Lists, archives: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = lists.group(PEOPLE)
-    taken(lists, group)
-    second = taken(lists, group)
+    snapshot_of(lists, group)
+    second = snapshot_of(lists, group)
     Snapshot.objects.filter(pk=second.pk).update(expires_at=timezone.now() + timedelta(days=90))
     in_days(monkeypatch, 31)
     assert purge_due(actor=operator()) == 1
@@ -184,7 +177,7 @@ def test_the_last_backup_of_a_shared_archive_takes_the_file(
 def test_a_deleted_backup_is_gone_from_the_page_at_once_and_from_storage_later(
     lists: Lists, archives: Path, edith: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot = taken(lists, lists.group(PEOPLE))
+    snapshot = snapshot_of(lists, lists.group(PEOPLE))
     with pytest.raises(Forbidden):
         delete_snapshot(snapshot, actor=acting(edith))
     delete_snapshot(snapshot, actor=lists.actor)
@@ -197,7 +190,7 @@ def test_a_deleted_backup_is_gone_from_the_page_at_once_and_from_storage_later(
 
 
 def test_a_pinned_backup_is_not_deleted_by_hand(lists: Lists) -> None:
-    snapshot = pin(taken(lists, lists.group(PEOPLE)), actor=lists.actor, pinned=True)
+    snapshot = pin(snapshot_of(lists, lists.group(PEOPLE)), actor=lists.actor, pinned=True)
     with pytest.raises(Refusal, match=r"snapshot\.pinned"):
         delete_snapshot(snapshot, actor=lists.actor)
     delete_snapshot(pin(snapshot, actor=lists.actor, pinned=False), actor=lists.actor)
@@ -206,7 +199,7 @@ def test_a_pinned_backup_is_not_deleted_by_hand(lists: Lists) -> None:
 def test_files_that_nobody_refers_to_are_swept_when_they_are_old(
     lists: Lists, archives: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = taken(lists, lists.group(PEOPLE))
+    kept = snapshot_of(lists, lists.group(PEOPLE))
     (archives / "1").mkdir(exist_ok=True)
     (archives / "1" / "orphan.zip").write_bytes(b"x")
     assert sweep_orphans() == 0
@@ -217,7 +210,7 @@ def test_files_that_nobody_refers_to_are_swept_when_they_are_old(
 
 def test_a_backup_is_compared_with_the_list_now_and_with_another(lists: Lists) -> None:
     group = lists.group(PEOPLE)
-    first = taken(lists, group)
+    first = snapshot_of(lists, group)
     lists.load("email,First name\nanna@example.com,Changed\nnew@example.com,New\n", into=group)
     lists.load("email\nbob@example.com\n", into=group, mode="delete")
     now = compare(first, actor=lists.actor)
@@ -225,14 +218,14 @@ def test_a_backup_is_compared_with_the_list_now_and_with_another(lists: Lists) -
     assert now.samples == {
         "added": ["new@example.com"], "removed": ["bob@example.com"], "changed": ["anna@example.com"],
     }  # fmt: skip
-    second = taken(lists, group)
+    second = snapshot_of(lists, group)
     assert compare(first, actor=lists.actor, other=second) == now
     same = compare(second, actor=lists.actor)
     assert (same.added, same.removed, same.changed, same.unchanged) == (0, 0, 0, 2)
 
 
 def test_people_are_found_in_a_backup(lists: Lists) -> None:
-    snapshot = taken(lists, lists.group(PEOPLE))
+    snapshot = snapshot_of(lists, lists.group(PEOPLE))
     found = rows_page(snapshot, actor=lists.actor, search="ANNA")
     assert [row[1] for row in found] == ["anna@example.com"]
 

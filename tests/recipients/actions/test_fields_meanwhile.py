@@ -10,24 +10,15 @@ import pytest
 
 from backups.actions.downloads import KINDS, download
 from backups.actions.restore import plan_restore
-from backups.actions.snapshots import request_snapshot
-from backups.models import Snapshot
 from backupsvc.jobs.runner import drain
 from recipients.actions.attributes import create_attribute, delete_attribute
 from recipients.actions.changes import confirm_change
 from recipients.actions.exports import export_group
 from recipients.models import Attribute, Change, Group, Recipient
-from tests.fixtures.lists import Lists
+from tests.fixtures.lists import Lists, snapshot_of
 
 OLD = "email,fld\nanna@example.com,1\n"
 NEW = "email,fld\nanna@example.com,2\n"
-
-
-def snapshot_of(lists: Lists, group: Group) -> Snapshot:
-    snapshot, job = request_snapshot(group, actor=lists.actor)
-    drain(job)
-    snapshot.refresh_from_db()
-    return snapshot
 
 
 def with_field(lists: Lists, *, of_list: bool) -> Group:
@@ -57,6 +48,14 @@ def live_rows(lists: Lists, group: Group) -> list[dict[str, str]]:
 def forget(name: str = "fld") -> None:
     """Remove the field, but not its values: what an older version left behind."""
     Attribute.objects.filter(name=name).delete()
+
+
+def confirmed_in_turn(lists: Lists, *changes: Change) -> None:
+    """Each is confirmed and goes through, the last of them too."""
+    for change in changes:
+        drain(confirm_change(change, actor=lists.actor))
+        change.refresh_from_db()
+        assert (change.state, change.error_code) == ("done", "")
 
 
 @pytest.mark.parametrize("of_list", [True, False])
@@ -140,10 +139,7 @@ def test_two_imports_that_bring_the_same_new_field_share_it(lists: Lists) -> Non
     group = lists.group("email\nanna@example.com\n")
     first = lists.preview("email,fld\nanna@example.com,1\n", into=group)
     second = lists.preview("email,fld\nbob@example.com,2\n", into=group)
-    drain(confirm_change(first, actor=lists.actor))
-    drain(confirm_change(second, actor=lists.actor))
-    second.refresh_from_db()
-    assert (second.state, second.error_code) == ("done", "")
+    confirmed_in_turn(lists, first, second)
     assert fields() == [("fld", "text", None)]
     assert values(group) == {"anna@example.com": {"fld": "1"}, "bob@example.com": {"fld": "2"}}
 
@@ -152,10 +148,7 @@ def test_two_imports_whose_new_fields_differ_by_case_get_one_each(lists: Lists) 
     group = lists.group("email\nanna@example.com\n")
     first = lists.preview("email,fld\nanna@example.com,1\n", into=group)
     second = lists.preview("email,Fld\nanna@example.com,2\n", into=group)
-    drain(confirm_change(first, actor=lists.actor))
-    drain(confirm_change(second, actor=lists.actor))
-    second.refresh_from_db()
-    assert (second.state, second.error_code) == ("done", "")
+    confirmed_in_turn(lists, first, second)
     assert fields() == [("fld", "text", None), ("Fld", "text", group.pk)]
     assert values(group) == {"anna@example.com": {"fld": "1", "Fld": "2"}}
     assert [(row["fld"], row["Fld"]) for row in live_rows(lists, group)] == [("1", "2")]

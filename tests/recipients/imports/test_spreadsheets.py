@@ -1,4 +1,7 @@
-"""XLSX files: what is in them, and what they may not do to us."""
+"""XLSX files: what is in them, and what they may not do to us.
+
+One file although it is long: its cases share the sheets that they write.
+"""
 
 from __future__ import annotations
 
