@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, abc
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -219,14 +220,21 @@ def _address_share(index: int, *, samples: Sequence[Sequence[str]]) -> float:
 def _new_attributes(
     headers: Sequence[str], *, columns: Sequence[str], attributes: Sequence[AttributeSpec]
 ) -> dict[int, AttributeSpec]:
-    known = {spec.name.casefold() for spec in attributes} | set(FIELDS)
+    taken = {spec.name.casefold() for spec in attributes}
     new = {}
     for index, header in enumerate(headers):
-        is_ours = header in (SAFE_MARKER, *REJECT_COLUMNS)
-        if not columns[index] and header.strip() and not is_ours and header.casefold() not in known:
-            known.add(header.casefold())
-            new[index] = AttributeSpec(header, "text")
+        is_ours = header in (SAFE_MARKER, *REJECT_COLUMNS) or header.casefold() in FIELDS
+        if not columns[index] and header.strip() and not is_ours:
+            name = _free_name(header, taken=taken)
+            taken.add(name.casefold())
+            new[index] = AttributeSpec(name, "text")
     return new
+
+
+def _free_name(header: str, *, taken: abc.Container[str]) -> str:
+    """The header, numbered where another column or field has its name but for capitals."""
+    numbered = (f"{header} ({number})" for number in itertools.count(2))
+    return next(name for name in itertools.chain([header], numbered) if name.casefold() not in taken)
 
 
 def apply_names(

@@ -174,12 +174,21 @@ def test_each_target_is_suggested_once() -> None:
 
 
 def test_missing_attributes_can_be_created() -> None:
-    mapping = suggest(
-        ["email", "Hat size", " ", "hat SIZE"], samples=[], attributes=[NAME], create_missing=True
-    )
-    assert mapping.columns == ("email", "attribute:Hat size", "", "")
-    assert mapping.new == (AttributeSpec("Hat size", "text"),)
-    validate(mapping, headers=["email", "Hat size", " ", "hat SIZE"], attributes=[NAME])
+    headers = ["email", "Hat size", " ", "Coat"]
+    mapping = suggest(headers, samples=[], attributes=[NAME], create_missing=True)
+    assert mapping.columns == ("email", "attribute:Hat size", "", "attribute:Coat")
+    assert mapping.new == (AttributeSpec("Hat size", "text"), AttributeSpec("Coat", "text"))
+    validate(mapping, headers=headers, attributes=[NAME])
+
+
+def test_columns_whose_names_differ_by_capitals_only_get_an_attribute_each() -> None:
+    headers = ["email", "Hat size", "hat SIZE", "HAT SIZE", "vorname", "VORNAME"]
+    mapping = suggest(headers, samples=[], attributes=[NAME], create_missing=True)
+    assert mapping.columns == (
+        "email", "attribute:Hat size", "attribute:hat SIZE (2)", "attribute:HAT SIZE (3)",
+        "attribute:Vorname", "attribute:VORNAME (2)",
+    )  # fmt: skip
+    validate(mapping, headers=headers, attributes=[NAME])
 
 
 def test_the_marker_of_safe_files_is_no_attribute() -> None:
