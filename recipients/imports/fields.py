@@ -62,7 +62,7 @@ def _status(cell: str) -> str | None:
 
 def _bounced(cell: str) -> str | None:
     """Bounced for a yes, a time, a reason: for all but a no."""
-    return None if is_nothing(cell) or parse_flag(cell) is False else "bounced"
+    return None if is_nothing(cell) or parse_flag(check_text(cell)) is False else "bounced"
 
 
 def _left(cell: str, *, style: Style) -> str | None:
