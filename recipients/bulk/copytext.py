@@ -69,7 +69,13 @@ class Rest:
         return begun or self._stream.read(size)
 
 
-def move_lines(stream: Readable, *, into: BinaryIO, most: int) -> tuple[int, bytes]:
+class Writable(Protocol):
+    """Where lines are moved to."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+def move_lines(stream: Readable, *, into: Writable, most: int) -> tuple[int, bytes]:
     """Move lines, whole ones and up to a block more than `most`; how many, and what was read of the next.
 
     Raise RowBroken for a line that has no end.

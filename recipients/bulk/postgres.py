@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, Readable, Rest, encode_row, move_lines
 from recipients.bulk.postgres_raw import BLOCK_BYTES, HALVED_FROM, RawEngine, in_order
-from recipients.bulk.second import Second
+from recipients.bulk.second import Second, Spool
 from recipients.bulk.staging import PREFIX, Tables, change_of, checked_of, half_of, tables_of
 from recipients.bulk.verdict import Dialect
 from recipients.models import compact_json
@@ -28,6 +28,8 @@ STAGED = ", ".join(("change_id", *Stage._fields))
 REJECTED = '"change_id", "line", "column", "code", "params", "cells"'
 # One recipient in so many is asked for: fewer are looked up one by one.
 FEW = 10
+# The first half of an archive is loaded while the second is still waited for: it is the larger one.
+LOWER_SHARE = 0.55
 # A person's click must not wait for a worker that is loading a table; the sweep drops it later.
 LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
 
@@ -257,14 +259,23 @@ class PostgresEngine(RawEngine):
     def _load_halves(self, keyed: str, *, stream: BinaryIO, rows: int, second: Second) -> int:
         """Each half of the rows on a connection of its own, so that all still lie in the order of their keys.
 
-        To read them takes a tenth of what it takes to load them: the first half waits in a file for it.
+        To read them takes a tenth of what it takes to load them: the second connection, which has to wait
+        for its half, reads the first half too, and leaves it in a file.
         """
-        with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as waiting:
-            count, begun = move_lines(stream, into=waiting, most=rows // 2)
-            waiting.seek(0)
-            rest = Rest(begun, stream)
-            its_end = second.start(self._load_lines, half_of(keyed), stream=rest, first=count + 1)
-            return self._load_lines(keyed, stream=waiting) + its_end.result()
+        with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as file:
+            lower = Spool(file)
+            upper = second.start(
+                self._load_upper, half_of(keyed), stream=stream, lower=lower, most=int(rows * LOWER_SHARE)
+            )
+            return self._load_lines(keyed, stream=lower) + upper.result()
+
+    def _load_upper(self, table: str, *, stream: BinaryIO, lower: Spool, most: int) -> int:
+        """Hand the first of the rows over, then load the others; how many these are."""
+        try:
+            count, begun = move_lines(stream, into=lower, most=most)
+        finally:
+            lower.close()
+        return self._load_lines(table, stream=Rest(begun, stream), first=count + 1)
 
     def _load_lines(self, table: str, *, stream: Readable, first: int = 1) -> int:
         """Rows numbered from `first` on; how many."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from threading import Lock
+from threading import Condition, Lock
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from django.db import OperationalError, connection
 
@@ -32,6 +32,39 @@ class Shared(Iterator[Piece]):
     def __next__(self) -> Piece:
         with self._lock:
             return next(self._pieces)
+
+
+class Spool:
+    """What one thread writes to a file while another reads it, and waits for what is still to come.
+
+    The file is theirs alone; one that is closed raises ValueError, in either.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._written, self._read, self._is_whole = 0, 0, False
+        self._changed = Condition()
+
+    def write(self, data: bytes, /) -> None:
+        """Add to the end."""
+        with self._changed:
+            self._file.seek(self._written)
+            self._written += self._file.write(data)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        with self._changed:
+            self._is_whole = True
+            self._changed.notify()
+
+    def read(self, size: int, /) -> bytes:
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_whole or self._read < self._written)
+            self._file.seek(self._read)
+            data = self._file.read(min(size, self._written - self._read))
+        self._read += len(data)
+        return data
 
 
 class Second:

@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError
 
 from backups.actions.restore import plan_restore
+from backups.archive.manifest import ArchiveDamaged
 from backups.models import Snapshot
 from backupsvc.jobs.runner import drain
 from recipients.actions.changes import confirm_change
@@ -22,7 +23,18 @@ from recipients.models import Change, Group, Recipient
 from tests.fixtures.lists import Lists, staged_rows, table
 
 PEOPLE = "\n".join(["email,city", *(f"p{number:03}@example.com,Rome" for number in range(150))])
+# A change that there is not.
+UNKNOWN = 999_999
 on_postgres = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+
+class Broken(io.BytesIO):
+    """A file that cannot be read to its end."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if data := super().read(size):
+            return data
+        raise ArchiveDamaged("archive.unreadable")
 
 
 @pytest.fixture
@@ -94,6 +106,28 @@ class TestOnPostgres:
         assert first == below + 1
         assert below > 60
         assert above > 60
+
+    @pytest.mark.parametrize("share", [0.2, 0.8])
+    def test_an_archive_that_cannot_be_read_to_its_end_is_named_and_leaves_no_row(
+        self,
+        backed_up: tuple[Group, Snapshot],
+        halves: list[tuple[str, int, int]],
+        monkeypatch: pytest.MonkeyPatch,
+        is_alone: bool,
+        share: float,
+    ) -> None:
+        if is_alone:
+            monkeypatch.setattr(second.Second, "is_there", False)
+        group, _snapshot = backed_up
+        rows = io.BytesIO()
+        engine().dump(group.pk, sink=rows)
+        engine().open_copytext(UNKNOWN)
+        broken = Broken(rows.getvalue()[: int(len(rows.getvalue()) * share)])
+        with pytest.raises(ArchiveDamaged, match=r"archive\.unreadable"):
+            engine().stage_copytext(UNKNOWN, stream=broken, rows=150)
+        assert engine().staged(UNKNOWN) == 0
+        engine().clear(UNKNOWN)
+        assert not engine().owners()
 
     def test_what_breaks_on_the_second_connection_is_staged_again(
         self,
