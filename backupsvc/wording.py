@@ -165,6 +165,17 @@ TEXTS: dict[str, str | Promise] = {
     "change.not_ready": _(
         "This cannot be confirmed now: it is %(state)s. Reload the page to see where it stands."
     ),
+    "change.preview_outdated": _(
+        "This was prepared anew since you looked at it. Here is the newest preview: look at it, then go on."
+    ),
+    "consent.list_changing": _(
+        "Other changes of this list have not ended yet. Nobody can be made active again before they have: "
+        "wait, then make the preview again."
+    ),
+    "consent.list_moved": _(
+        "The list has changed since its preview: others may become active than you saw. Nothing was "
+        "changed. Make the preview again, or go on without making people active."
+    ),
     "consent.reason_missing": _(
         "Say why unsubscribed people may become active again. The reason is kept in the activity log."
     ),

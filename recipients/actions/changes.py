@@ -85,12 +85,14 @@ def confirm_change(
     reactivate: bool = False,
     reason: str = "",
     typed_name: str = "",
+    shown: int | None = None,
 ) -> Job:
     """Let a previewed import or restore go: now, or after the list's other changes.
 
     `backup`: None as the switches say, True one although they are off, False none although they are on.
     `promised`: who confirms was told that one is made, so it is, though the switches went off since.
-    `reactivate` with a `reason` makes unsubscribed people active where the rows say so.
+    `reactivate` with a `reason` makes unsubscribed people active where the rows say so, if they are still
+    those of the preview. `shown`: the preview that was looked at (its "staged_by"), to refuse any other.
     Confirming twice gives the same job. Raises Refusal, NotFound, Forbidden.
     """
     require(actor, account=change.account, permission=NEEDS[ChangeKind(change.kind)])
@@ -99,14 +101,14 @@ def confirm_change(
         return Job.objects.filter(kind=APPLY_JOB, subject_id=change.pk).latest("pk")
     if change.state != ChangeState.PREVIEW:
         raise Refusal("change.not_ready", state=change.state)
-    if reactivate:
-        require(actor, account=change.account, permission=Permission.MANAGE)
-        if not reason.strip():
-            raise Refusal("consent.reason_missing")
+    if shown is not None and shown != change.preview.get("staged_by", shown):
+        raise Refusal("change.preview_outdated")
     group = _target(change, actor=actor)
     backup = as_promised(group, backup=backup, promised=promised)
     check_no_backup(group, actor=actor, backup=backup, typed_name=typed_name)
     under_way = list(Change.objects.filter(group=group, state__in=UNDER_WAY).order_by("pk"))
+    if reactivate:
+        _check_reactivation(change, actor=actor, reason=reason, is_next=not under_way)
     change.group = group
     change.state = ChangeState.QUEUED if under_way else ChangeState.ACTIVE
     change.confirmed_at = timezone.now()
@@ -134,18 +136,26 @@ def confirm_change(
         backup=change.backup_wanted,
         backup_why=change.backup_why,
     )
-    if reactivate:
-        record(
-            "consent.reactivated",
-            account=change.account,
-            actor=actor,
-            group_id=group.pk,
-            target=group.name,
-            change=change.pk,
-            count=change.preview.get("kept_safe", 0),
-            reason=change.reactivate_reason,
-        )
     return job
+
+
+def _check_reactivation(change: Change, *, actor: Actor, reason: str, is_next: bool) -> None:
+    """An owner or admin says why, and nobody becomes active whom the preview did not count.
+
+    `is_next`: no other change of the list is under way.
+    """
+    require(actor, account=change.account, permission=Permission.MANAGE)
+    if not reason.strip():
+        raise Refusal("consent.reason_missing")
+    if not is_next:
+        raise Refusal("consent.list_changing")
+    _check_nobody_left(change)
+
+
+def _check_nobody_left(change: Change) -> None:
+    """Raise Refusal if the list is not as it was previewed: since then more people may have left it."""
+    if seen(change) != change.judged_state:
+        raise Refusal("consent.list_moved")
 
 
 def as_promised(group: Group, *, backup: bool | None, promised: bool) -> bool | None:
@@ -249,7 +259,7 @@ def seen(change: Change) -> str:
     entries = blocked.aggregate(count=Count("pk"), last=Max("pk"))
     parts = (*(revisions.get(pk, 0) for pk in ids), *entries.values())
     is_held = engine().holds_anybody(ids[0])
-    return ":".join(str(part or 0) for part in (*parts, int(change.reactivate), int(is_held)))
+    return ":".join(str(part or 0) for part in (*parts, int(is_held)))
 
 
 def apply_change(claim: Claim) -> None:
@@ -266,6 +276,8 @@ def apply_change(claim: Claim) -> None:
         if change.has_ended:
             return
         require(actor_of(change), account=change.account, permission=NEEDS[ChangeKind(change.kind)])
+        if change.reactivate:
+            _check_nobody_left(change)
         waits = not holds_sound_backup(change, group=group, job=claim.job)
         if not waits:
             _merge(change, group=_brought_back(group, change=change))
@@ -294,7 +306,9 @@ def holds_sound_backup(change: Change, *, group: Group, job: Job) -> bool:
 
 def _merge(change: Change, *, group: Group) -> None:
     _make_fields(change, group=group)
-    holds = change.judged_state == seen(change) and change.judged_rows == engine().judged(change.pk)
+    # A preview keeps people safe whom a reactivation does not.
+    is_as_seen = not change.reactivate and change.judged_state == seen(change)
+    holds = is_as_seen and change.judged_rows == engine().judged(change.pk)
     # A preview that an older version made does not say how many addresses: they are judged anew.
     addresses = change.preview.get("addresses") if holds else None
     verdicts = engine().merge(plan_of(change, judged=addresses))
@@ -302,8 +316,20 @@ def _merge(change: Change, *, group: Group) -> None:
     change.state = ChangeState.DONE
     change.ended_at = timezone.now()
     set_counts(change, verdicts=verdicts)
+    safe_before = change.preview.get("kept_safe", 0)
     change.preview = _without_addresses(change.preview)
     change.save()
+    if change.reactivate:
+        record(
+            "consent.reactivated",
+            account=change.account,
+            actor=actor_of(change),
+            group_id=group.pk,
+            target=group.name,
+            change=change.pk,
+            count=safe_before - verdicts.kept_safe,
+            reason=change.reactivate_reason,
+        )
     record(
         f"{change.kind}.done",
         account=change.account,

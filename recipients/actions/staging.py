@@ -111,6 +111,8 @@ def finish_staging(
         "duplicates": change.duplicates,
         "kept_safe_rows": [asdict(row) for row in safe],
         "doubts": [],
+        # Tells this preview from an earlier one of the same change, which somebody may still look at.
+        "staged_by": claim.job.pk,
     }
     if run is not None:
         found = doubts_of(
@@ -128,7 +130,9 @@ def finish_staging(
             current.preview = preview
         current.rows, current.rejected, current.duplicates = rows, rejected, change.duplicates
         current.staged_rows = staged
-        current.judged_state, current.judged_rows = state, judged
+        if not current.reactivate:
+            # Otherwise what the person saw who makes people active stays what the list is compared with.
+            current.judged_state, current.judged_rows = state, judged
         current.save()
 
 

@@ -16,6 +16,8 @@ class ConfirmForm(forms.Form):
 
     MAKE, WITHOUT = "make", "without"
 
+    # Which preview is confirmed: another may have been made since.
+    shown = forms.IntegerField(required=False, widget=forms.HiddenInput)
     # Asked while the switches are off.
     backup = forms.ChoiceField(choices=[(MAKE, MAKE), (WITHOUT, WITHOUT)], required=False)
     # Said while they are on: it holds though somebody switches them off meanwhile.
@@ -62,6 +64,7 @@ class ConfirmForm(forms.Form):
         return {
             "backup": backup,
             "promised": wish["promised"],
+            "shown": wish["shown"],
             "reactivate": wish["reactivate"],
             "reason": wish["reason"] if wish["reactivate"] else "",
             "typed_name": wish["typed_name"] if backup is False else "",

@@ -65,7 +65,7 @@ def confirm(request: AccountRequest, account: Account, change_id: int) -> HttpRe
         raise
     except Refusal as refusal:
         change.refresh_from_db()
-        if change.state != ChangeState.PREVIEW:
+        if change.state != ChangeState.PREVIEW or refusal.code == "change.preview_outdated":
             messages.error(request, say(refusal))
             return redirect(page_of(change), account.slug, change.pk)
         form.add_error("typed_name" if refusal.code == "change.name_not_typed" else None, say(refusal))
@@ -145,7 +145,8 @@ def rejected(request: AccountRequest, account: Account, change_id: int) -> HttpR
 
 
 def _form(change: Change) -> ConfirmForm:
-    return ConfirmForm(initial={"backup": ConfirmForm.MAKE}, is_doubtful=_is_doubtful(change))
+    initial = {"backup": ConfirmForm.MAKE, "shown": change.preview.get("staged_by")}
+    return ConfirmForm(initial=initial, is_doubtful=_is_doubtful(change))
 
 
 def _doubts(change: Change) -> list[Doubt]:

@@ -29,6 +29,7 @@ from recipients.actions.blocklist import block
 from recipients.actions.changes import cancel_change, confirm_change
 from recipients.actions.groups import change_group
 from recipients.actions.recipients import unsubscribe
+from recipients.bulk.engine import engine
 from recipients.models import Activity, Attribute, Change, Group, Import, Recipient, Status
 from recipients.selectors import change_json
 from tests.fixtures.lists import Lists, acting, lose_staged_rows, staged_rows, table
@@ -134,6 +135,57 @@ def test_only_an_owner_or_admin_makes_people_active_again_and_with_a_reason(
     assert Recipient.objects.get(key="anna@example.com").status == Status.ACTIVE
     entry = AuditEntry.objects.get(event="consent.reactivated")
     assert (entry.user, entry.data["reason"], entry.data["count"]) == (lists.owner, "asked by phone", 1)
+
+
+REACTIVATED = "email,status\nanna@example.com,active\nbob@example.com,active\n"
+
+
+def test_who_unsubscribes_after_the_preview_is_not_made_active_with_the_others(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    anna, bob = Recipient.objects.get(key="anna@example.com"), Recipient.objects.get(key="bob@example.com")
+    unsubscribe(anna, actor=lists.actor)
+    change = lists.preview(REACTIVATED, into=group)
+    unsubscribe(bob, actor=lists.actor)
+    with pytest.raises(Refusal, match=r"consent\.list_moved"):
+        confirm_change(change, actor=lists.actor, reactivate=True, reason="asked by phone")
+    drain(confirm_change(change, actor=lists.actor))
+    change.refresh_from_db()
+    assert (change.state, change.kept_safe) == ("done", 2)
+    assert {one.status for one in (anna, bob) if not one.refresh_from_db()} == {Status.INACTIVE}
+
+
+def test_who_unsubscribes_while_a_change_waits_is_not_made_active_with_the_others(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    anna, bob = Recipient.objects.get(key="anna@example.com"), Recipient.objects.get(key="bob@example.com")
+    unsubscribe(anna, actor=lists.actor)
+    change = lists.preview(REACTIVATED, into=group)
+    job = confirm_change(change, actor=lists.actor, reactivate=True, reason="asked by phone")
+    unsubscribe(bob, actor=lists.actor)
+    # Lost in a crash and staged anew: the list is still compared with what was looked at.
+    engine().clear(change.pk)
+    drain(job)
+    change.refresh_from_db()
+    assert (change.state, change.error_code) == ("failed", "consent.list_moved")
+    assert {one.status for one in (anna, bob) if not one.refresh_from_db()} == {Status.INACTIVE}
+    assert not AuditEntry.objects.filter(event="consent.reactivated").exists()
+
+
+def test_nobody_is_made_active_behind_another_change_of_the_list(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    unsubscribe(Recipient.objects.get(key="anna@example.com"), actor=lists.actor)
+    change = lists.preview(REACTIVATED, into=group)
+    lists.confirm("email\nbob@example.com\n", into=group, mode="deactivate")
+    with pytest.raises(Refusal, match=r"consent\.list_changing"):
+        confirm_change(change, actor=lists.actor, reactivate=True, reason="asked by phone")
+
+
+def test_the_log_counts_whom_a_change_made_active_and_not_who_is_blocked(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    for one in Recipient.objects.all():
+        unsubscribe(one, actor=lists.actor)
+    block(lists.account, actor=lists.actor, pattern="bob@example.com")
+    lists.load(REACTIVATED, into=group, reactivate=True, reason="asked by phone")
+    assert AuditEntry.objects.get(event="consent.reactivated").data["count"] == 1
 
 
 def test_blocked_people_stay_out(lists: Lists) -> None:

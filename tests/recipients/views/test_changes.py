@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -209,6 +210,27 @@ def test_making_people_active_again_takes_a_reason_and_the_right(
     assert anna.status == Status.ACTIVE
     assert AuditEntry.objects.get(event="consent.reactivated").data["reason"] == "asked by phone"
     assert "asked by phone" in shown(olivia_client, "change-result", change)
+
+
+def test_an_old_preview_does_not_confirm_a_newer_one(lists: Lists, olivia_client: Client) -> None:
+    group = lists.group(PEOPLE)
+    change = lists.preview(BACK, into=group)
+    looked_at = change.preview["staged_by"]
+    run = imports.set_mode(change.import_run, actor=lists.actor, mode="delete", blank="keep", new_status="")
+    drain(imports.stage(run, actor=lists.actor))
+    before = table(group)
+    page = olivia_client.post(
+        reverse("recipients:change-confirm", args=["acme", change.pk]), {"shown": looked_at}, follow=True
+    )
+    assert "This was prepared anew since you looked at it." in page.content.decode()
+    change.refresh_from_db()
+    assert change.state == "preview"
+    newest = re.search(r'name="shown" value="(\d+)"', page.content.decode())
+    assert newest is not None
+    assert confirmed(olivia_client, change, shown=newest[1]).status_code == 302
+    assert change.state == "active"
+    work()
+    assert set(table(group)) < set(before)
 
 
 def test_a_reason_without_the_tick_makes_nobody_active(lists: Lists, olivia_client: Client) -> None:
