@@ -19,7 +19,7 @@ from recipients.signals import change_foreseen, change_requested, rows_about_to_
 CAUSES = {"import": Cause.IMPORT, "deletion": Cause.DELETION, "restore": Cause.RESTORE, "undo": Cause.UNDO}
 
 
-def back_up_before(change: Change, job: Job, after: Job | None, **_signal: Any) -> None:
+def back_up_before(change: Change, job: Job, after: list[Job], **_signal: Any) -> None:
     """Decide whether the change wants a backup; if so, have it made before the change's job runs."""
     group = change.group
     if group is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
-# Provides: change (Change, being confirmed), job (the Job that will apply it), after (Job or None: the
-# job of the group's change before this one). Sent with `send`: a receiver's refusal stops the change.
+# Provides: change (Change, being confirmed), job (the Job that will apply it), after (list of Job:
+# those of the group's changes before this one). Sent with `send`: a receiver's refusal stops the change.
 change_requested = Signal()
 
 # Provides: change (Change), whose source is there, or whose rows are about to be read: sent for both, for the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import BinaryIO
@@ -49,7 +49,7 @@ def record_snapshot(
     cause: Cause,
     change: Change | None = None,
     detail: str = "",
-    after: Job | None = None,
+    after: Sequence[Job] = (),
 ) -> tuple[Snapshot, Job]:
     """The snapshot's row and its job. Call inside the transaction that asks for it."""
     account = group.account
@@ -73,7 +73,7 @@ def record_snapshot(
         account=account,
         queue=Queue.SNAPSHOT,
         # What is being prepared is what this one will take over.
-        after=[*([after] if after else []), *jobs_preparing(group)],
+        after=[*after, *jobs_preparing(group)],
     )
     return snapshot, job
 

@@ -106,7 +106,7 @@ def confirm_change(
     group = _target(change, actor=actor)
     backup = as_promised(group, backup=backup, promised=promised)
     check_no_backup(group, actor=actor, backup=backup, typed_name=typed_name)
-    under_way = list(Change.objects.filter(group=group, state__in=UNDER_WAY).order_by("pk"))
+    under_way = list(Change.objects.filter(group=group, state__in=UNDER_WAY))
     if reactivate:
         _check_reactivation(change, actor=actor, reason=reason, is_next=not under_way)
     change.group = group
@@ -116,13 +116,14 @@ def confirm_change(
     change.backup_asked = backup
     change.reactivate, change.reactivate_reason = reactivate, reason.strip()[:REASON_LENGTH]
     change.save()
-    before = _job_of(under_way[-1]) if under_way else None
+    # All of them: the one in front may be cancelled, and those before it go on.
+    before = [job for one in under_way if (job := _job_of(one))]
     job = enqueue(
         APPLY_JOB,
         subject_id=change.pk,
         account=change.account,
         queue=Queue.CHANGE,
-        after=[before] if before else [],
+        after=before,
     )
     change_requested.send(sender=Change, change=change, job=job, after=before)
     record(
@@ -182,6 +183,7 @@ def check_no_backup(group: Group, *, actor: Actor, backup: bool | None, typed_na
 def cancel_change(change: Change, *, actor: Actor) -> Change:
     """Stop a change that has not been applied yet. Raises Refusal when it has ended."""
     require(actor, account=change.account, permission=NEEDS[ChangeKind(change.kind)])
+    _lock_new_group(change)
     change = lock_change(change.pk)
     if change.kind == ChangeKind.DELETION or change.has_ended:
         raise Refusal("change.already_ended", state=change.state)
@@ -276,6 +278,7 @@ def apply_change(claim: Claim) -> None:
         if change.has_ended:
             return
         require(actor_of(change), account=change.account, permission=NEEDS[ChangeKind(change.kind)])
+        _check_unlocked(change, group=group)
         if change.reactivate:
             _check_nobody_left(change)
         waits = not holds_sound_backup(change, group=group, job=claim.job)
@@ -300,7 +303,7 @@ def holds_sound_backup(change: Change, *, group: Group, job: Job) -> bool:
         return True
     if change.backups_taken >= MOST_BACKUPS:
         raise Refusal("change.list_kept_changing", name=group.name)
-    change_requested.send(sender=Change, change=change, job=job, after=None)
+    change_requested.send(sender=Change, change=change, job=job, after=[])
     return False
 
 
@@ -380,6 +383,7 @@ def set_counts(change: Change, *, verdicts: Verdicts) -> None:
 
 def change_failed(job: Job, refusal: Refusal) -> None:
     """The job of an import or a restore failed for good: nothing was changed, and the change says why."""
+    _lock_new_group(Change.objects.get(pk=job.subject_id))
     change = lock_change(job.subject_id)
     if change.has_ended:
         return
@@ -424,9 +428,14 @@ def _target(change: Change, *, actor: Actor) -> Group:
     if not group.is_live:
         _check_restores(change, group=group)
         check_not_being_removed(group)
+    _check_unlocked(change, group=group)
+    return group
+
+
+def _check_unlocked(change: Change, *, group: Group) -> None:
+    """Nothing removes recipients from a list that is locked, whenever it was locked."""
     if group.locked and change.mode == Mode.DELETE:
         raise Refusal("group.locked", name=group.name)
-    return group
 
 
 def _check_restores(change: Change, *, group: Group) -> None:
@@ -454,10 +463,19 @@ def _stage_again_if_lost(change: Change, *, claim: Claim) -> None:
     raise WaitAgain
 
 
+def _lock_new_group(change: Change) -> None:
+    """Lock the list that was made for the change, before the change: a merge takes them in this order."""
+    if change.new_group_name and change.group_id:
+        lock_group(change.group_id)
+
+
 def _drop_empty_group(change: Change) -> None:
-    """Take away the list that was made for a change that came to nothing."""
+    """Take away the list that was made for a change that came to nothing, unless others use it by now."""
     group = change.group
-    if group is None or not change.new_group_name or group.recipients_count or group.revision:
+    if group is None or not change.new_group_name:
+        return
+    if Change.objects.filter(group=group, state__in=UNDER_WAY).exclude(pk=change.pk).exists():
         return
     now = timezone.now()
-    Group.objects.filter(pk=group.pk).update(hidden_at=now, deleted_at=now)
+    untouched = Group.objects.filter(pk=group.pk, revision=0, hidden_at=None)
+    untouched.update(hidden_at=now, deleted_at=now)

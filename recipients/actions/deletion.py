@@ -83,7 +83,7 @@ def delete_group(
     group.hidden_at = now
     group.save(update_fields=["hidden_at"])
     job = enqueue(DELETE_JOB, subject_id=change.pk, account=group.account, queue=Queue.CHANGE)
-    change_requested.send(sender=Change, change=change, job=job, after=None)
+    change_requested.send(sender=Change, change=change, job=job, after=[])
     record(
         "group.deletion_requested",
         account=group.account,
