@@ -17,10 +17,10 @@ from django.utils import timezone
 
 from backups import keys
 from backups.archive import new_identity
-from backupsvc.errors import Refusal
+from backupsvc.errors import Unavailable
 
 
-class KeyUnusable(Refusal):
+class KeyUnusable(Unavailable):
     """A key that is needed is missing or another one: no archive is damaged, and none can be used."""
 
 

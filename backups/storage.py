@@ -23,7 +23,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.utils import timezone
 
 from backups.archive import file_sha256
-from backupsvc.errors import Refusal
+from backupsvc.errors import Refusal, Unavailable
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class ArchiveMissing(Refusal):
     """There is a backup, but its file is not there."""
 
 
-class StorageRefused(Refusal):
+class StorageRefused(Unavailable):
     """The storage cannot do its work now: full, read-only, closed to us or broken."""
 
 

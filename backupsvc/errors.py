@@ -28,3 +28,7 @@ class NotFound(Refusal):
 
 class Forbidden(Refusal):
     """Yours to see, not yours to do."""
+
+
+class Unavailable(Refusal):
+    """What the work needs is away just now, storage or a key: nothing is wrong with what was asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.utils import timezone
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor, Origin
 from backupsvc.accounts.audit import record
-from backupsvc.errors import Refusal
+from backupsvc.errors import Refusal, Unavailable
 from backupsvc.jobs import runner
 from backupsvc.jobs.clock import database_now
 from backupsvc.jobs.models import ENDED, Job, Queue
@@ -42,6 +43,10 @@ from recipients.signals import change_requested, rows_about_to_go
 
 # Rows that one transaction removes (20 ms of the database, and nobody waits behind it for longer).
 BATCH_ROWS = 20_000
+# Where the backup cannot be read just now, the rows are looked at again after an hour, for a week.
+PUT_OFF_BY, LONGEST_PUT_OFF = timedelta(hours=1), timedelta(days=7)
+
+log = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -189,7 +194,11 @@ def purge_group(claim: Claim) -> None:
     if change is None:
         return
     if group.deleted_at is None:
-        rows_about_to_go.send(sender=Group, group=group, change=change)
+        try:
+            rows_about_to_go.send(sender=Group, group=group, change=change)
+        except Unavailable as refusal:
+            _put_off(claim, change=change, refusal=refusal)
+            return
     if not _begin_purge(claim):
         return
     _purge_rows(group, change=change, claim=claim)
@@ -200,6 +209,26 @@ def purge_group(claim: Claim) -> None:
             active_count=0, unconfirmed_count=0, inactive_count=0, bounced_count=0
         )
         raise_revision(group)
+
+
+def _put_off(claim: Claim, *, change: Change, refusal: Refusal) -> None:
+    """Whether the backup is sound cannot be told now: look again in an hour; the deletion stands.
+
+    Raises the refusal when that has gone on for too long.
+    """
+    to_undo = timedelta(hours=settings.UNDO_DELETION_HOURS)
+    if timezone.now() > (change.ended_at or timezone.now()) + to_undo + LONGEST_PUT_OFF:
+        raise refusal
+    log.warning("the rows of a deleted list stay: %s", refusal, extra={"group": claim.job.subject_id})
+    with transaction.atomic():
+        claim.guard()
+        enqueue(
+            PURGE_JOB,
+            subject_id=claim.job.subject_id,
+            account=claim.job.account,
+            queue=Queue.MAINTENANCE,
+            due_at=database_now() + PUT_OFF_BY,
+        )
 
 
 def purge_failed(job: Job, refusal: Refusal) -> None:

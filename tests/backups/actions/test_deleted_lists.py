@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.test import override_settings
+from django.utils import timezone
 
 from backups import storage
 from backups.actions.restore import plan_restore
 from backups.invariants import check_all
 from backups.models import Snapshot
+from backups.storage import StorageRefused
 from backupsvc.accounts.actor import Actor, operator
 from backupsvc.errors import NotFound, Refusal
 from backupsvc.jobs import runner
@@ -200,6 +205,42 @@ def test_rows_whose_time_is_over_go_when_the_restore_came_to_nothing(
     assert (group.deleted_at is None, group.recipients_count, deletion.state) == (False, 0, "done")
     assert not seen_by(lists, group)
     assert check_all() == []
+
+
+def storage_away(*_args: object) -> None:
+    raise StorageRefused("storage.broken", detail="no route to host")
+
+
+@pytest.mark.parametrize("what", ["storage", "key"])
+def test_a_list_stays_deleted_while_its_backup_cannot_be_read(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
+) -> None:
+    group = lists.group(PEOPLE)
+    deletion = deleted(lists, group)
+    nowhere = override_settings(ARCHIVE_KEY_PATH=tmp_path / "nowhere" / "archive.key")
+    with monkeypatch.context() as patch, nowhere if what == "key" else nullcontext():
+        if what == "storage":
+            patch.setattr(storage, "open", storage_away)
+        assert let_time_to_undo_pass(group).state == JobState.DONE
+    assert timedelta(minutes=59) < purge_of(group).due_at - database_now() < timedelta(minutes=61)
+    deletion.refresh_from_db()
+    assert (deletion.state, seen_by(lists, group), len(table(group))) == ("done", False, 3)
+    assert check_all() == []
+    let_time_to_undo_pass(group)
+    assert (seen_by(lists, group), len(table(group))) == (False, 0)
+
+
+def test_a_list_whose_backup_cannot_be_read_for_a_week_comes_back(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = lists.group(PEOPLE)
+    deletion = deleted(lists, group)
+    Change.objects.filter(pk=deletion.pk).update(ended_at=timezone.now() - timedelta(days=8, hours=1))
+    monkeypatch.setattr(storage, "open", storage_away)
+    let_time_to_undo_pass(group)
+    deletion.refresh_from_db()
+    assert (deletion.state, deletion.error_code) == ("failed", "storage.broken")
+    assert (seen_by(lists, group), len(table(group))) == (True, 3)
 
 
 def test_a_restore_is_refused_while_the_rows_are_just_being_removed(
