@@ -91,8 +91,17 @@ class PostgresEngine(RawEngine):
         return self._staged(plan.change_id) if is_settled else super()._winners(plan)
 
     def make_ready(self, plan: Plan) -> None:
-        if not self._is_first(plan):
-            self._index_keys(plan.change_id)
+        if self._is_first(plan):
+            return
+        keyed = tables_of(plan.change_id).keyed
+        half = half_of(keyed)
+        if self._has_table(half) and self._is_long(keyed):
+            with Second(needed=half) as second:
+                if second.is_there:
+                    upper = second.start(self._index_by_key, half)
+                    self._index_by_key(keyed)
+                    upper.result()
+        self._index_keys(plan.change_id)
 
     def _judge(self, plan: Plan, *, is_empty: bool, is_alone: bool = True) -> int:
         _raw, keyed, _plain, judged = tables_of(plan.change_id)

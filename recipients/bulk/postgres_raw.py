@@ -224,8 +224,11 @@ class RawEngine(SetBasedEngine):
         """Make rows that are to be read beside others findable in the order in which they lie."""
         keyed = tables_of(change_id).keyed
         for table in filter(self._has_table, (keyed, half_of(keyed), checked_of(keyed))):
-            index = f"CREATE INDEX IF NOT EXISTS {in_order(table)} ON {table}"
-            self.execute(f"{index} (key, line DESC) WHERE key IS NOT NULL", [])
+            self._index_by_key(table)
+
+    def _index_by_key(self, table: str) -> None:
+        index = f"CREATE INDEX IF NOT EXISTS {in_order(table)} ON {table}"
+        self.execute(f"{index} (key, line DESC) WHERE key IS NOT NULL", [])
 
     def odd_rows(self, change_id: int, *, after: int, most: int) -> list[tuple[int, list[str]]]:
         rows = self.execute(
