@@ -476,6 +476,10 @@ TEXTS: dict[str, str | Promise] = {
     "snapshot.not_complete": _("This backup cannot be used: it is %(state)s."),
     "snapshot.not_found": _("There is no such backup any more."),
     "snapshot.pinned": _("This backup is kept for good. Take the pin off first, then delete it."),
+    "snapshot.rows_wait": _(
+        "“%(name)s” is deleted, but its recipients are still there for %(hours)s hours after that, and this "
+        "backup stays as long. Undo the deletion first, or delete the backup when they are gone."
+    ),
     "storage.broken": _(
         "The storage of the backups does not work (%(detail)s). Try again later, or ask whoever runs "
         "the server to check it."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -24,7 +25,8 @@ from backupsvc.errors import Refusal
 from backupsvc.jobs import runner
 from backupsvc.jobs.clock import database_now, uptime
 from backupsvc.jobs.models import ENDED, Job, JobState
-from recipients.models import OVER, UNDER_WAY
+from recipients.actions.groups import last_deletion
+from recipients.models import OVER, UNDER_WAY, ChangeKind, ChangeState
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ def delete_snapshot(snapshot: Snapshot, *, actor: Actor) -> None:
         raise Refusal("snapshot.pinned")
     if _protects_open_change(snapshot):
         raise Refusal("snapshot.in_use")
+    if _protects_waiting_rows(snapshot):
+        raise Refusal("snapshot.rows_wait", name=snapshot.group.name, hours=settings.UNDO_DELETION_HOURS)
     snapshot.state, snapshot.expired_why = SnapshotState.EXPIRED, ExpiredWhy.DELETED
     snapshot.expires_at = min(snapshot.expires_at, timezone.now())
     snapshot.save(update_fields=["state", "expired_why", "expires_at"])
@@ -206,10 +210,18 @@ def _remove(key: str) -> bool:
 
 
 def _is_needed(snapshot: Snapshot, *, now: datetime) -> bool:
-    """Somebody reads it, or the change that it protects has not ended."""
+    """Somebody reads it, or the change that it protects has not ended or removed its rows."""
     is_leased = snapshot.leased_until is not None and snapshot.leased_until > now
-    return is_leased or _protects_open_change(snapshot)
+    return is_leased or _protects_open_change(snapshot) or _protects_waiting_rows(snapshot)
 
 
 def _protects_open_change(snapshot: Snapshot) -> bool:
     return snapshot.change is not None and snapshot.change.state in UNDER_WAY
+
+
+def _protects_waiting_rows(snapshot: Snapshot) -> bool:
+    """The rows of the list that was deleted have not begun to go: without it, the list would come back."""
+    change, group = snapshot.change, snapshot.group
+    if change is None or change.kind != ChangeKind.DELETION or change.state != ChangeState.DONE:
+        return False
+    return not group.is_live and group.deleted_at is None and change == last_deletion(group)

@@ -16,15 +16,18 @@ from backups.models import PurgeEntry, PurgeGuard, Snapshot, SnapshotState
 from backupsvc.accounts.models import AuditEntry
 from backupsvc.errors import Refusal
 from backupsvc.wording import say
-from recipients.models import UNDER_WAY
+from recipients.models import UNDER_WAY, ChangeKind
 
 
 def purged_in_time() -> Iterator[Broken]:
     """Neither before a backup was due, nor long after; and the ledger and the rows agree."""
     late = timezone.now() - VERY_LATE
     open_changes = Q(change__state__in=UNDER_WAY)
+    waiting_rows = Q(
+        change__kind=ChangeKind.DELETION, group__hidden_at__isnull=False, group__deleted_at__isnull=True
+    )
     alive = Snapshot.objects.filter(pinned=False, expires_at__lt=late).exclude(
-        Q(leased_until__gt=timezone.now()) | open_changes | Q(state=SnapshotState.WRITING)
+        Q(leased_until__gt=timezone.now()) | open_changes | waiting_rows | Q(state=SnapshotState.WRITING)
     )
     for snapshot in alive.iterator():
         yield Broken(

@@ -11,6 +11,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from backups import storage
+from backups.actions.purge import delete_snapshot, purge_due
 from backups.actions.restore import plan_restore
 from backups.invariants import check_all
 from backups.models import Snapshot
@@ -21,6 +22,7 @@ from backupsvc.jobs import runner
 from backupsvc.jobs.clock import database_now
 from backupsvc.jobs.models import ENDED, Job, JobState
 from backupsvc.jobs.runner import drain
+from backupsvc.wording import say
 from recipients.access import get_group
 from recipients.actions.changes import DELETE_JOB, cancel_change, confirm_change
 from recipients.actions.deletion import delete_group, undo_deletion
@@ -97,6 +99,52 @@ def seen_by(lists: Lists, group: Group) -> bool:
         return False
     assert group in groups_of(lists.account)
     return True
+
+
+def test_the_backup_of_a_deletion_is_not_deleted_before_the_rows_are_gone(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    deletion = deleted(lists, group)
+    with pytest.raises(Refusal, match=r"snapshot\.rows_wait") as refused:
+        delete_snapshot(backup_of(deletion), actor=lists.actor)
+    assert "Undo the deletion first" in say(refused.value)
+    assert let_time_to_undo_pass(group).state == JobState.DONE
+    assert not seen_by(lists, group)
+    delete_snapshot(backup_of(deletion), actor=lists.actor)
+    assert backup_of(deletion).state == "expired"
+
+
+def test_the_backup_of_a_deletion_that_was_undone_can_be_deleted(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    deletion = deleted(lists, group)
+    undo_deletion(deletion, actor=lists.actor)
+    delete_snapshot(backup_of(deletion), actor=lists.actor)
+    assert backup_of(deletion).state == "expired"
+
+
+def test_the_backup_of_an_earlier_deletion_can_be_deleted_while_the_last_ones_rows_wait(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    first = deleted(lists, group)
+    let_time_to_undo_pass(group)
+    lists.restore(backup_of(first))
+    group.refresh_from_db()
+    last = deleted(lists, group)
+    delete_snapshot(backup_of(first), actor=lists.actor)
+    with pytest.raises(Refusal, match=r"snapshot\.rows_wait"):
+        delete_snapshot(backup_of(last), actor=lists.actor)
+
+
+def test_the_backup_of_a_deletion_does_not_expire_before_the_rows_are_gone(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    deletion = deleted(lists, group)
+    Snapshot.objects.update(expires_at=database_now() - timedelta(days=2))
+    purge_due(actor=operator())
+    assert backup_of(deletion).state == "complete"
+    assert check_all() == []
+    assert let_time_to_undo_pass(group).state == JobState.DONE
+    deletion.refresh_from_db()
+    assert (deletion.state, seen_by(lists, group)) == ("done", False)
+    assert purge_due(actor=operator()) == 1
+    assert not Snapshot.objects.filter(change=deletion).exists()
 
 
 STOPPED = pytest.mark.parametrize("how", ["cancelled", "failed"])
