@@ -472,7 +472,9 @@ TEXTS: dict[str, str | Promise] = {
         "Find out why; if it is right, go on with: manage.py backups purge --go-on"
     ),
     "snapshot.damaged": _("This backup is damaged and cannot be restored. Use another backup of this list."),
-    "snapshot.in_use": _("Somebody is just downloading or restoring this backup. Try again later."),
+    "snapshot.in_use": _(
+        "The change that this backup was made for is still under way. Delete the backup when it has ended."
+    ),
     "snapshot.not_complete": _("This backup cannot be used: it is %(state)s."),
     "snapshot.not_found": _("There is no such backup any more."),
     "snapshot.pinned": _("This backup is kept for good. Take the pin off first, then delete it."),

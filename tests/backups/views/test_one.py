@@ -258,6 +258,19 @@ def test_deleting_the_last_backup_of_a_deleted_list_warns(
     assert "lost for good" in client_of(olivia).get(path_of(last, "delete/")).text
 
 
+def test_the_backup_of_a_change_that_is_under_way_is_not_deleted(
+    news: Group, lists: Lists, olivia: User, client_of: ClientOf
+) -> None:
+    change, job = lists.confirm(MORE, into=news)
+    drain(Job.objects.filter(kind="backups.take_snapshot").latest("pk"))
+    made = Snapshot.objects.get(change=change)
+    client = client_of(olivia)
+    answer = client.post(path_of(made, "delete/"), follow=True)
+    assert "The change that this backup was made for is still under way." in answer.text
+    drain(job)
+    assert "The backup is deleted." in client.post(path_of(made, "delete/"), follow=True).text
+
+
 def test_a_kept_backup_is_not_deleted(
     backup: Snapshot, lists: Lists, olivia: User, client_of: ClientOf
 ) -> None:
