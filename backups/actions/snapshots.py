@@ -31,6 +31,8 @@ from recipients.actions.changes import record_backup
 from recipients.models import Change, Group
 
 TAKE_JOB = "backups.take_snapshot"
+# One that is let go stays so long at least: who did not mean it has a day to keep it again.
+AFTER_PIN = timedelta(days=1)
 
 
 @transaction.atomic
@@ -230,10 +232,13 @@ def read_back(
 
 @transaction.atomic
 def pin(snapshot: Snapshot, *, actor: Actor, pinned: bool) -> Snapshot:
-    """Keep a backup until somebody lets it go, or let it go."""
+    """Keep a backup until somebody lets it go, or let it go: for a day still, if its time is over."""
     require(actor, account=snapshot.account, permission=Permission.RESTORE)
     changed = Snapshot.objects.filter(pk=snapshot.pk, pinned=not pinned).exclude(state=SnapshotState.EXPIRED)
     if changed.update(pinned=pinned):
+        if not pinned:
+            soonest = timezone.now() + AFTER_PIN
+            Snapshot.objects.filter(pk=snapshot.pk, expires_at__lt=soonest).update(expires_at=soonest)
         note(snapshot, event="backup.pinned" if pinned else "backup.unpinned", actor=actor)
     snapshot.refresh_from_db()
     return snapshot

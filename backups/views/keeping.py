@@ -15,6 +15,7 @@ from backups.selectors import others_of
 from backups.views.way_back import back
 from backupsvc.accounts.access import Permission
 from backupsvc.accounts.models import Account
+from backupsvc.accounts.templatetags.ui import spoken
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from recipients.access import get_group
 from recipients.views.told import told_next
@@ -48,8 +49,9 @@ def unpin(request: AccountRequest, account: Account, snapshot_id: int) -> HttpRe
     """Let a backup go when its time is over."""
     snapshot = get_snapshot(request.actor, account=account, snapshot_id=snapshot_id)
     with told_next(request):
-        snapshots.pin(snapshot, actor=request.actor, pinned=False)
-        messages.success(request, _("This backup is deleted by itself when its time is over."))
+        snapshot = snapshots.pin(snapshot, actor=request.actor, pinned=False)
+        day = spoken(snapshot.expires_at, "day")
+        messages.success(request, _("This backup is deleted by itself on %(day)s.") % {"day": day})
     return back(request, account)
 
 

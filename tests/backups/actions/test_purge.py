@@ -86,7 +86,7 @@ def test_what_somebody_deleted_says_so_in_the_ledger(
     assert PurgeEntry.objects.get().why == "deleted"
 
 
-def test_a_pin_that_comes_after_the_time_was_over_still_saves_it_from_the_purge(
+def test_a_pin_saves_it_from_the_purge_and_a_day_after_it_was_let_go(
     snapshot: Snapshot, lists: Lists, clock: MovedClock
 ) -> None:
     scheduled(clock, days=29.99, every_hours=6)
@@ -94,6 +94,8 @@ def test_a_pin_that_comes_after_the_time_was_over_still_saves_it_from_the_purge(
     scheduled(clock, days=5)
     assert Snapshot.objects.get().is_restorable
     pin(snapshot, actor=lists.actor, pinned=False)
+    scheduled(clock, days=0.9)
+    assert Snapshot.objects.get().is_restorable
     scheduled(clock, days=1)
     assert not Snapshot.objects.exists()
 

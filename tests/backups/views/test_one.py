@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from backups import storage
 from backups.actions.snapshots import pin, request_snapshot
@@ -21,7 +24,7 @@ from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import drain
 from recipients.actions.deletion import delete_group
 from recipients.models import Group
-from tests.backups.views.conftest import MORE, PEOPLE
+from tests.backups.views.conftest import MORE, PEOPLE, aged
 from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists
 
@@ -193,9 +196,22 @@ def test_a_backup_is_kept_and_let_go(backup: Snapshot, olivia: User, client_of: 
     assert backup.pinned
     client.post(path_of(backup, "pin/"))
     assert AuditEntry.objects.filter(event="backup.pinned").count() == 1
+    until = backup.expires_at
     client.post(path_of(backup, "unpin/"))
     backup.refresh_from_db()
-    assert not backup.pinned
+    assert (backup.pinned, backup.expires_at) == (False, until)
+
+
+def test_an_old_backup_that_is_let_go_stays_a_day_which_is_said(
+    backup: Snapshot, lists: Lists, olivia: User, client_of: ClientOf
+) -> None:
+    pin(aged(backup, days=90), actor=lists.actor, pinned=True)
+    answer = client_of(olivia).post(path_of(backup, "unpin/"), follow=True)
+    tomorrow = timezone.now() + timedelta(days=1)
+    backup.refresh_from_db()
+    assert abs(backup.expires_at - tomorrow) < timedelta(minutes=5)
+    local = backup.expires_at.astimezone(ZoneInfo(backup.account.time_zone))
+    assert f"This backup is deleted by itself on {local:%-d %b %Y}." in answer.text
 
 
 def test_nobody_is_led_to_a_page_of_somebody_else(
