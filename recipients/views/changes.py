@@ -100,6 +100,8 @@ def result(request: AccountRequest, account: Account, change_id: int) -> HttpRes
         "error": say_code(change.error_code, change.error_params) if change.error_code else "",
         "can_undo": change in undoable_deletions(account),
         "can_retry": can_retry(change),
+        # The backups app's row, as Django knows it from here: this app must not import it.
+        "backup": change.snapshots.filter(pk=change.snapshot_id or 0).first(),
         "backup_off": change.backup_wanted is False and change.backup_why != "new_list",
     }
     return render(request, "recipients/change_result.html", context)

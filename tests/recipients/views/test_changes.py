@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
+from backups.actions.purge import delete_snapshot, purge_due
 from backups.actions.restore import plan_restore
 from backups.actions.snapshots import request_snapshot
 from backups.models import Snapshot
+from backupsvc.accounts.actor import operator
 from backupsvc.accounts.models import AuditEntry, User
+from backupsvc.jobs.clock import database_now
 from backupsvc.jobs.models import ENDED, Job
 from backupsvc.jobs.runner import drain
 from recipients.actions import imports
@@ -256,6 +261,36 @@ def test_a_failed_import_says_why_and_that_nothing_was_changed(lists: Lists, oli
     assert "Not imported" in page
     assert "was changed by others again and again" in page
     assert table(group) == before
+
+
+def test_a_result_does_not_promise_a_backup_that_is_gone(lists: Lists, olivia_client: Client) -> None:
+    change = lists.load(BACK, into=lists.group(PEOPLE))
+    made = Snapshot.objects.get(change=change)
+    address = reverse("backups:show", args=["acme", made.pk])
+
+    def told() -> tuple[str, bool]:
+        page = " ".join(shown(olivia_client, "change-result", change).split())
+        return page, address in page
+
+    day = f"{made.expires_at.astimezone(ZoneInfo(lists.account.time_zone)):%-d %b %Y}"
+    page, leads_there = told()
+    assert leads_there
+    assert f"It can be restored until {day}." in page
+    Snapshot.objects.filter(pk=made.pk).update(damaged_code="archive.file_checksum")
+    page, leads_there = told()
+    assert leads_there
+    assert "It is damaged and cannot be restored." in page
+    Snapshot.objects.filter(pk=made.pk).update(damaged_code="")
+    delete_snapshot(made, actor=lists.actor)
+    page, leads_there = told()
+    assert not leads_there
+    assert "The backup made before is gone since" in page
+    Snapshot.objects.filter(pk=made.pk).update(expires_at=database_now() - timedelta(days=1))
+    assert purge_due(actor=operator()) == 1
+    page, leads_there = told()
+    assert not leads_there
+    assert "The backup made before is gone:" in page
+    assert "can be restored" not in page
 
 
 def test_who_may_only_look_sees_all_and_does_nothing(
