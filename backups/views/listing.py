@@ -123,6 +123,8 @@ def _page(request: AccountRequest, account: Account, *, name: str) -> HttpRespon
     }
     # The filters as they were understood, so that a link never carries on what was mistyped.
     kept = form.kept()
+    # All of one list, whose number the template adds: counted under these filters, so shown under them.
+    context["all_url"] = f"{page_url}?{urlencode({**kept, 'list': ''})}"
     context["first_url"] = f"{page_url}?{urlencode(kept)}" if before_id else ""
     context["next_url"] = ""
     if context["next_id"] is not None:

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import escape
 
 from backups.actions.purge import delete_snapshot
 from backups.actions.snapshots import pin, request_snapshot
@@ -79,6 +80,21 @@ def test_the_overview_shows_the_newest_of_a_list_and_leads_to_all(
     assert "Show all 7 backups" in html
     assert f'href="{PATH}?list={news.pk}"' in html
     assert page(client_of, olivia, f"?list={news.pk}").count('id="backup-') == 7
+
+
+def test_all_backups_of_a_list_are_those_that_were_counted(
+    news: Group, lists: Lists, olivia: User, client_of: ClientOf
+) -> None:
+    for _round in range(4):
+        lists.load(MORE, into=news)
+    drain(request_snapshot(news, actor=lists.actor)[1])
+    today = timezone.localdate(timezone=ZoneInfo(news.account.time_zone))
+    html = page(client_of, olivia, f"?cause=import&since={today}&until=nonsense")
+    assert "Show all 5 backups" in html
+    query = f"?cause=import&since={today}&list={news.pk}"
+    assert f'href="{escape(PATH + query)}"' in html
+    assert page(client_of, olivia, query).count('id="backup-') == 5
+    assert page(client_of, olivia, f"?list={news.pk}").count('id="backup-') == 6
 
 
 def test_the_page_says_that_automatic_backups_are_on_and_for_how_long_they_stay(
