@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -129,6 +129,8 @@ def _start_of(day: date | None, *, days_later: int = 0) -> datetime | None:
     if day is None:
         return None
     try:
-        return timezone.make_aware(datetime.combine(day + timedelta(days=days_later), time.min))
-    except OverflowError:  # the last day of the calendar has no tomorrow
+        start = timezone.make_aware(datetime.combine(day + timedelta(days=days_later), time.min))
+        return start.astimezone(UTC)
+    except OverflowError:
+        # The last day of the calendar has no tomorrow, and the first may begin before it in UTC.
         return None

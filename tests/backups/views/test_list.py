@@ -252,6 +252,7 @@ def test_filters_find_by_list_cause_day_and_name(
         "?list=99999999999999999999999",
         "?cause=%00",
         "?since=yesterday",
+        "?since=0001-01-01",
         "?until=9999-12-31",
         "?before=-1",
         "?before=99999999999999999999",
