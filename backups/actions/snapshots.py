@@ -125,8 +125,8 @@ def _complete(snapshot: Snapshot, *, verified_at: object = None) -> None:
     snapshot.state = SnapshotState.COMPLETE
     snapshot.completed_at = now
     snapshot.verified_at = verified_at or now  # type: ignore[assignment]
-    # A failed purge or a long queue must not eat into the promised days.
-    snapshot.expires_at = max(snapshot.expires_at, snapshot.created_at + timedelta(days=1))
+    # The promised days begin when it is there: a long queue must not eat into them.
+    snapshot.expires_at += now - snapshot.created_at
     snapshot.save()
     if snapshot.change is not None and snapshot.revision is not None:
         record_backup(snapshot.change, snapshot_id=snapshot.pk, revision=snapshot.revision)

@@ -54,6 +54,22 @@ def test_a_backup_by_hand_is_complete_verified_and_on_record(lists: Lists, archi
     assert AuditEntry.objects.get(event="backup.made").data["snapshot"] == snapshot.pk
 
 
+def test_the_days_that_a_backup_is_kept_begin_when_it_is_there(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = lists.group(PEOPLE)
+    snapshot_of(lists, group)
+    same, job = request_snapshot(group, actor=lists.actor)
+    other, other_job = request_snapshot(lists.group(PEOPLE, name="Other"), actor=lists.actor)
+    in_days(monkeypatch, 3)
+    drain(job)
+    drain(other_job)
+    for snapshot in Snapshot.objects.filter(pk__in=[same.pk, other.pk]):
+        assert snapshot.completed_at is not None
+        assert snapshot.completed_at > snapshot.created_at + timedelta(days=3)
+        assert snapshot.expires_at == snapshot.completed_at + timedelta(days=30)
+
+
 def test_an_unchanged_list_needs_no_second_file(lists: Lists, archives: Path) -> None:
     group = lists.group(PEOPLE)
     first, second = snapshot_of(lists, group), snapshot_of(lists, group)
