@@ -16,7 +16,7 @@ class Switches:
 
 @dataclass(frozen=True)
 class Decision:
-    """`why` is stored with the change: asked, declined, restore, new_list, api, api_off, account_off,
+    """`why` is stored with the change: new_list, restore, asked, declined, api, api_off, account_off,
     group_off, on.
     """
 
@@ -29,15 +29,15 @@ def decide(
 ) -> Decision:
     """The rule of the product: account and group both on = backed up; the API only where opted in.
 
-    A person's own wish comes first (None: none). A list made by the change itself has nothing to keep.
-    A restore is always backed up, so that it can be undone.
+    A list made by the change itself has nothing to keep. A restore is always backed up, so that it can be
+    undone. Otherwise a person's own wish comes first (None: none).
     """
     if is_new:
         return Decision(False, "new_list")
-    if asked is not None:
-        return Decision(asked, "asked" if asked else "declined")
     if kind == "restore":
         return Decision(True, "restore")
+    if asked is not None:
+        return Decision(asked, "asked" if asked else "declined")
     if origin == "api" and not switches.api:
         return Decision(False, "api_off")
     if not switches.account:

@@ -308,17 +308,17 @@ def test_nobody_else_goes_on_without_a_backup(
     assert not AuditEntry.objects.filter(event="backup.skipped").exists()
 
 
-def test_a_restore_without_a_backup_takes_the_typed_name_too(
+def test_a_restore_is_backed_up_though_somebody_asks_for_none(
     lists: Lists, group: Group, client: Client
 ) -> None:
+    before = table(group)
     change = previewed("restore", lists, group)
-    client.post(at("change-confirm", change), {"skip_backup": "on", "typed_name": ""})
-    change.refresh_from_db()
-    assert change.state == "preview"
     client.post(at("change-confirm", change), {"skip_backup": "on", "typed_name": "News"})
     work()
     change.refresh_from_db()
-    assert (change.state, change.backup_why) == ("done", "declined")
+    assert (change.state, change.backup_wanted, change.backup_why) == ("done", True, "restore")
+    assert table(group) != before
+    assert Snapshot.objects.get(change=change).recipients == len(before)
 
 
 @pytest.mark.parametrize("typed", ["", "News"])

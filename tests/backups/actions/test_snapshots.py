@@ -269,6 +269,7 @@ ON = Switches(account=True, group=True, api=False)
         (Switches(account=False, group=False, api=False), "ui", "import", True, False, True, "asked"),
         (ON, "ui", "import", False, False, False, "declined"),
         (Switches(account=False, group=False, api=False), "ui", "restore", None, False, True, "restore"),
+        (ON, "ui", "restore", False, False, True, "restore"),
         (ON, "ui", "import", True, True, False, "new_list"),
     ],
 )
