@@ -122,12 +122,6 @@ def delete(key: str) -> None:
             _sync_folder(path.parent)
 
 
-def exists(key: str) -> bool:
-    """Whether there is a file under this key. Raise StorageRefused."""
-    with _refusals(remote=_is_remote()):
-        return _storage().exists(key)
-
-
 def size(key: str) -> int:
     """The file's size in bytes. Raise ArchiveMissing or StorageRefused."""
     with _refusals(missing=key, remote=_is_remote()):

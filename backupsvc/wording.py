@@ -93,9 +93,6 @@ TEXTS: dict[str, str | Promise] = {
         "The backup is damaged: its part %(part)s does not hold what was written (%(what)s is "
         "%(found)s instead of %(expected)s). It cannot be restored; use another backup of this list."
     ),
-    "archive.damaged": _(
-        "The backup is damaged (%(detail)s). It cannot be restored; use another backup of this list."
-    ),
     "archive.file_checksum": _(
         "The backup is damaged: its file has changed since it was written. It cannot be restored; use "
         "another backup of this list."

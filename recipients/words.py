@@ -55,7 +55,6 @@ _NO_GENDER = frozenset(
      "desconocido", "onbekend")
 )  # fmt: skip
 
-STATUSES = ("active", "unconfirmed", "inactive", "bounced")
 _STATUSES = _spread(
     {
         "active": (

@@ -41,17 +41,10 @@ def compare(snapshot: Snapshot, *, actor: Actor, other: Snapshot | None = None) 
             return difference(before, after)
 
 
-def rows_page(
-    snapshot: Snapshot, *, actor: Actor, search: str = "", skip: int = 0, limit: int = 50
-) -> list[Cells]:
-    """Some rows of the backup by address, as copytext cells; `search` looks in the addresses."""
-    return contents(snapshot, actor=actor, search=search, skip=skip, limit=limit).rows
-
-
 def contents(
     snapshot: Snapshot, *, actor: Actor, search: str = "", skip: int = 0, limit: int = 50
 ) -> Contents:
-    """The manifest and some rows, as `rows_page` gives them, from one opening of the archive."""
+    """The manifest and some rows by address, as copytext cells; `search` looks in the addresses."""
     require(actor, account=snapshot.account, permission=Permission.VIEW)
     lease(snapshot)
     with open_archive(snapshot) as archive, archive.open_part() as part:

@@ -21,9 +21,8 @@ from backupsvc.errors import Refusal
 
 log = logging.getLogger(__name__)
 
-# Every archive is read back at least once in this time …
-VERIFY_EVERY = timedelta(days=7)
-# … so its turn comes earlier: a day without a worker, or a heap of archives, does not break the promise.
+# Every archive is read back at least once a week. Its turn comes a day earlier: a day without a worker, or a
+# heap of archives, does not break the promise.
 DUE_AFTER = timedelta(days=6)
 # A run ends well before the task's time limit; the next one goes on with the oldest.
 LONGEST_RUN = timedelta(minutes=15)

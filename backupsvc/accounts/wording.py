@@ -44,8 +44,6 @@ EVENTS: dict[str, str | Promise] = {
     "backup.verified": _("Backup verified"),
     "backup.damaged": _("Backup found damaged"),
     "backup.downloaded": _("Backup downloaded"),
-    "backup.viewed": _("Backup viewed"),
-    "backup.compared": _("Backup compared"),
     "backup.pinned": _("Backup kept for good"),
     "backup.unpinned": _("Backup no longer kept for good"),
     "backup.deleted": _("Backup deleted"),

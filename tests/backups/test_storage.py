@@ -90,7 +90,6 @@ def test_what_was_written_is_what_is_read() -> None:
     assert written.size_bytes == len(CONTENT)
     assert written.sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert written.result == "filled"
-    assert storage.exists(KEY)
     assert storage.size(KEY) == len(CONTENT)
     with storage.open(KEY) as file:
         assert file.read() == CONTENT
@@ -126,7 +125,6 @@ def test_a_missing_file_is_not_found() -> None:
         with pytest.raises(storage.ArchiveMissing) as refused:
             ask(KEY)
         assert refused.value.code == "archive.missing"
-    assert not storage.exists(KEY)
 
 
 @pytest.mark.usefixtures("anywhere")
@@ -135,7 +133,6 @@ def test_deleting_twice_is_no_error() -> None:
     storage.write(KEY, fill)
     storage.delete(KEY)
     storage.delete(KEY)
-    assert not storage.exists(KEY)
     assert list(storage.keys()) == []
 
 
@@ -308,7 +305,6 @@ def test_a_writer_that_is_killed_leaves_only_a_file_that_the_sweep_sees(root: Pa
             os._exit(1)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
-    assert not storage.exists(KEY)
     assert sorted(dict(storage.keys())) == [f"{KEY}.tmp"]
     storage.write(storage.new_key(12, group_id=345, snapshot_id=6), fill)  # a new attempt is not in its way
     storage.delete(f"{KEY}.tmp")
@@ -357,7 +353,7 @@ def test_an_error_that_no_text_explains_stays_loud(root: Path, monkeypatch: pyte
 @pytest.mark.parametrize("key", ["../outside.zip", "/etc/passwd", "a/../../x"])
 @pytest.mark.usefixtures("root")
 def test_no_key_leads_out_of_the_folder(key: str) -> None:
-    for call in (storage.open, storage.delete, storage.exists, storage.size):
+    for call in (storage.open, storage.delete, storage.size):
         with pytest.raises(SuspiciousFileOperation):
             call(key)
     with pytest.raises(SuspiciousFileOperation):
@@ -426,7 +422,6 @@ def test_an_object_store_that_cannot_be_reached_is_broken() -> None:
         lambda: storage.write(KEY, fill),
         lambda: storage.open(KEY),
         lambda: storage.delete(KEY),
-        lambda: storage.exists(KEY),
         lambda: storage.size(KEY),
         lambda: list(storage.keys()),
         storage.probe,

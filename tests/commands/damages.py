@@ -121,7 +121,7 @@ def swap_two_files(world: World) -> str:
 
 
 def mark_a_backup_damaged(world: World) -> str:
-    Snapshot.objects.filter(pk=world.snapshot.pk).update(damaged_code="archive.damaged")
+    Snapshot.objects.filter(pk=world.snapshot.pk).update(damaged_code="archive.file_checksum")
     return f"backup {world.snapshot.pk}"
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from backups import storage
-from backups.actions.compare import compare, rows_page
+from backups.actions.compare import compare, contents
 from backups.actions.purge import delete_snapshot, purge_due, sweep_orphans
 from backups.actions.restore import plan_restore
 from backups.actions.snapshots import (
@@ -242,8 +242,8 @@ def test_a_backup_is_compared_with_the_list_now_and_with_another(lists: Lists) -
 
 def test_people_are_found_in_a_backup(lists: Lists) -> None:
     snapshot = snapshot_of(lists, lists.group(PEOPLE))
-    found = rows_page(snapshot, actor=lists.actor, search="ANNA")
-    assert [row[1] for row in found] == ["anna@example.com"]
+    found = contents(snapshot, actor=lists.actor, search="ANNA")
+    assert [row[1] for row in found.rows] == ["anna@example.com"]
 
 
 def test_a_backup_not_yet_complete_is_not_restored(lists: Lists) -> None:
