@@ -5,6 +5,7 @@ from __future__ import annotations
 from backups.models import Snapshot, SnapshotState
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
+from backupsvc.accounts.addresses import row_number
 from backupsvc.accounts.models import Account
 from backupsvc.errors import NotFound
 
@@ -32,8 +33,7 @@ def find_snapshot(
 
     Raises NotFound, also for what is no id at all; Forbidden.
     """
-    # A number of more digits is no id of any database.
-    pk = int(name) if name.isascii() and name.isdigit() and len(name) <= 18 else 0
+    pk = row_number(name) or 0
     if account is None:
         found = Snapshot.objects.select_related("account").filter(pk=pk).first()
         if found is None:

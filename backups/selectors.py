@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from backups.models import PreparedArchive, Snapshot, SnapshotState
 from backupsvc.accounts.models import Account
-from backupsvc.jobs.models import Job
 from recipients.models import Group
 
 SHOWN_PER_GROUP = 3
@@ -262,13 +261,6 @@ def others_of(snapshot: Snapshot, *, limit: int = 200) -> list[Snapshot]:
         account_id=snapshot.account_id, group_id=snapshot.group_id, state=SnapshotState.COMPLETE
     )
     return list(others.exclude(pk=snapshot.pk).order_by("-pk")[:limit])
-
-
-def newest_jobs(kind: str, snapshots: Iterable[Snapshot]) -> dict[int, Job]:
-    """The job that works on each of the snapshots, by the snapshot's id."""
-    ids = [snapshot.pk for snapshot in snapshots]
-    jobs = Job.objects.filter(kind=kind, subject_id__in=ids).order_by("pk") if ids else []
-    return {job.subject_id: job for job in jobs}
 
 
 def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from backups.actions import compare as actions
 from backups.difference import Difference
 from backups.models import Snapshot
 from backups.selectors import others_of
+from backupsvc.accounts.addresses import row_number
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.templatetags.ui import number
 from backupsvc.accounts.views.door import AccountRequest, account_view
@@ -68,9 +69,9 @@ def _chosen(
     request: AccountRequest, account: Account, snapshot: Snapshot, others: Sequence[Snapshot]
 ) -> Snapshot | None:
     """The backup to compare with; None for the list as it is now."""
-    wanted = request.GET.get("with", "")
-    if wanted.isascii() and wanted.isdigit() and len(wanted) < 19:
-        other = get_snapshot(request.actor, account=account, snapshot_id=int(wanted))
+    wanted = row_number(request.GET.get("with"))
+    if wanted is not None:
+        other = get_snapshot(request.actor, account=account, snapshot_id=wanted)
         if other.group_id == snapshot.group_id and other.pk != snapshot.pk:
             return other
     # A deleted list has no "now".

@@ -12,11 +12,12 @@ from django.utils.translation import ngettext
 from backups.actions.snapshots import TAKE_JOB
 from backups.chart import Chart, Dot, draw
 from backups.models import Cause, Snapshot, SnapshotState
-from backups.selectors import Point, Row, newest_jobs
+from backups.selectors import Point, Row
 from backups.views.menu import Item, items
 from backupsvc.accounts.actor import Origin
 from backupsvc.accounts.views.door import AccountRequest
 from backupsvc.jobs.models import Job
+from backupsvc.jobs.selectors import newest_jobs
 from backupsvc.wording import say_code
 from recipients.models import Group
 
@@ -110,8 +111,8 @@ class Shown:
 def shown(request: AccountRequest, rows: Iterable[Row]) -> list[Shown]:
     """The rows with their menus, and the jobs of those that are being written."""
     listed = list(rows)
-    writing = [row.snapshot for row in listed if row.snapshot.state == SnapshotState.WRITING]
-    jobs = newest_jobs(TAKE_JOB, writing)
+    writing = [row.snapshot.pk for row in listed if row.snapshot.state == SnapshotState.WRITING]
+    jobs = newest_jobs(TAKE_JOB, subject_ids=writing)
     return [
         Shown(
             row,

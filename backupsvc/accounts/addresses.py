@@ -1,4 +1,4 @@
-"""The addresses of pages that many rows lead to."""
+"""The numbers of rows in the addresses of pages: put in, for pages with many links, and read out."""
 
 from __future__ import annotations
 
@@ -28,3 +28,8 @@ def _pattern(name: str, slug: str, shape: tuple[str | None, ...], prefix: str) -
         start, _place, end = found.rpartition(str(place))
         found = f"{start}%d{end}"
     return found
+
+
+def row_number(text: str | None) -> int | None:
+    """A row's number out of an address or a command; None for anything else, and for what is too long."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None

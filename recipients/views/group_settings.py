@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from backupsvc.accounts.access import Permission, require
+from backupsvc.accounts.addresses import row_number
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from backupsvc.errors import NotFound
@@ -111,7 +112,7 @@ def blocklist(request: AccountRequest, account: Account, group_id: int) -> HttpR
             return redirect("recipients:group-blocklist", account.slug, group.pk)
     # PostgreSQL refuses this one character.
     search = request.GET.get("q", "").replace("\0", "").strip()
-    page = blocklist_page(group, search=search, before_id=_id(request.GET.get("before", "")))
+    page = blocklist_page(group, search=search, before_id=row_number(request.GET.get("before")))
     path = reverse("recipients:group-blocklist", args=[account.slug, group.pk])
     chosen = {"q": search} if search else {}
     context = {
@@ -164,8 +165,3 @@ def _attribute(request: AccountRequest, account: Account, group: Group, attribut
 
 def _scope(form: FieldForm | BlockForm, group: Group) -> Group | None:
     return group if form.cleaned_data["scope"] == THIS_LIST else None
-
-
-def _id(text: str) -> int | None:
-    """A row's number out of an address; None for anything else, and for what no database can hold."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from backupsvc.accounts.addresses import row_number
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from recipients.access import get_group
@@ -137,8 +138,7 @@ def group(request: AccountRequest, account: Account, group_id: int) -> HttpRespo
 def changes(request: AccountRequest, account: Account, group_id: int) -> HttpResponseBase:
     """What imports, restores and deletions did to a list."""
     shown = get_group(request.actor, account=account, group_id=group_id)
-    before = _asked(request, "before")
-    before_id = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    before_id = row_number(request.GET.get("before"))
     found = changes_of(account, group=shown, before_id=before_id, limit=CHANGES_SHOWN + 1)
     path = reverse("recipients:group-changes", args=[account.slug, shown.pk])
     older = str(found[CHANGES_SHOWN - 1].pk) if len(found) > CHANGES_SHOWN else ""

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from backupsvc.accounts.access import Permission
+from backupsvc.accounts.addresses import row_number
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from backupsvc.errors import Forbidden, NotFound, Refusal
@@ -143,9 +144,9 @@ def _asked_group(request: AccountRequest, account: Account) -> Group | None:
     asked = request.GET.get("group", "")
     if not asked:
         return None
-    if not (asked.isascii() and asked.isdigit() and len(asked) < 19):
+    if (group_id := row_number(asked)) is None:
         raise NotFound("group.not_found")
-    return get_group(request.actor, account=account, group_id=int(asked), permission=Permission.EDIT)
+    return get_group(request.actor, account=account, group_id=group_id, permission=Permission.EDIT)
 
 
 def _unfinished_imports(account: Account) -> list[Change]:

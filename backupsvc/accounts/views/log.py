@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
+from backupsvc.accounts.addresses import row_number
 from backupsvc.accounts.models import Account, AuditEntry
 from backupsvc.accounts.selectors import audit_entries, has_entries, logged_lists
 from backupsvc.accounts.views.door import AccountRequest, account_view
@@ -20,12 +21,12 @@ PAGE_SIZE = 50
 @account_view()
 def log(request: AccountRequest, account: Account) -> HttpResponseBase:
     """Newest first, by list if one is chosen, fifty a page."""
-    group_id = _id(request.GET.get("list"))
+    group_id = row_number(request.GET.get("list"))
     entries = audit_entries(
         account,
         group_id=group_id,
-        before_id=_id(request.GET.get("before")),
-        after_id=_id(request.GET.get("after")),
+        before_id=row_number(request.GET.get("before")),
+        after_id=row_number(request.GET.get("after")),
         limit=PAGE_SIZE,
     )
     context = {
@@ -48,8 +49,3 @@ def _pages(account: Account, entries: list[AuditEntry], group_id: int | None) ->
         "previous_url": f"{path}?{urlencode({**chosen, 'after': entries[0].pk})}" if newer else "",
         "next_url": f"{path}?{urlencode({**chosen, 'before': entries[-1].pk})}" if older else "",
     }
-
-
-def _id(text: str | None) -> int | None:
-    """A row's number out of an address; None for anything else, and for what no database can hold."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
