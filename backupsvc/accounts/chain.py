@@ -1,6 +1,7 @@
 """Keys, signatures and links of the log: what an entry is, spelt so that a change of it shows.
 
-Pure: plain values in, hex digests out. How it is used: docs/decisions/0012-the-log-is-a-chain.md.
+Plain values in, hex digests out; of Django only the settings, which hold the keys. How it is used:
+docs/decisions/0012-the-log-is-a-chain.md.
 """
 
 from __future__ import annotations
