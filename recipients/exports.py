@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError
@@ -29,7 +29,25 @@ MAX_SHEET_COLUMNS = 16_384
 
 Cells = list[str | None]
 
+
+class Kind(NamedTuple):
+    """A kind of file. `is_safe`: nothing in it runs as a formula in a spreadsheet."""
+
+    extension: str
+    content_type: str
+    is_safe: bool
+
+
+_CSV = "text/csv; charset=utf-8"
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+KINDS = {
+    "csv": Kind("csv", _CSV, is_safe=False),
+    "csv-safe": Kind("csv", _CSV, is_safe=True),
+    "xlsx": Kind("xlsx", _XLSX, is_safe=True),
+}
+
 _CHUNK_CHARACTERS = 64 * 1024
+_CHUNK_BYTES = 64 * 1024
 # Few enough that long values fit in memory.
 _BLOCK_ROWS = 100
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00", re.ASCII)
@@ -48,6 +66,19 @@ def columns_of(rows: Iterable[Cells], *, attributes: Sequence[str]) -> list[str]
     while block := [row[-1] or "{}" for row in islice(rest, _BLOCK_ROWS)]:
         found.update(*json.loads(f"[{','.join(block)}]"))
     return [*dict.fromkeys(attributes), *sorted(found.difference(attributes))]
+
+
+def file_chunks(rows: Iterable[Cells], *, attributes: Sequence[str], kind: str) -> Iterator[bytes]:
+    """The file of that kind in chunks; arguments and errors as for `csv_lines` and `xlsx_file`."""
+    if kind != "xlsx":
+        yield from csv_lines(rows, attributes=attributes, spreadsheet_safe=KINDS[kind].is_safe)
+        return
+    # The format's directory comes last, so the file is whole before its first byte leaves.
+    with tempfile.TemporaryFile() as target:
+        xlsx_file(rows, attributes=attributes, target=target)
+        target.seek(0)
+        while chunk := target.read(_CHUNK_BYTES):
+            yield chunk
 
 
 def csv_lines(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
@@ -15,15 +14,7 @@ from backupsvc.accounts.audit import record
 from backupsvc.errors import Refusal
 from recipients.actions.exports import Download, file_name
 from recipients.bulk.copytext import RowBroken, rows
-from recipients.exports import columns_of, csv_lines, xlsx_file
-
-CHUNK_BYTES = 64 * 1024
-# kind → (file extension, content type, safe for spreadsheets)
-KINDS = {
-    "csv": ("csv", "text/csv; charset=utf-8", False),
-    "csv-safe": ("csv", "text/csv; charset=utf-8", True),
-    "xlsx": ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", True),
-}
+from recipients.exports import KINDS, columns_of, file_chunks
 
 
 def download(snapshot: Snapshot, *, actor: Actor, kind: str = "csv") -> Download:
@@ -47,14 +38,8 @@ def download(snapshot: Snapshot, *, actor: Actor, kind: str = "csv") -> Download
         recipients=snapshot.recipients,
         kind=kind,
     )
-    extension, content_type, is_safe = KINDS[kind]
-    name = file_name(
-        snapshot.group_name, moment=snapshot.created_at, spreadsheet_safe=is_safe, extension=extension
-    )
-    lines = (
-        _sheet(snapshot, names=names) if kind == "xlsx" else _lines(snapshot, names=names, is_safe=is_safe)
-    )
-    return Download(name, content_type, lines)
+    name = file_name(snapshot.group_name, moment=snapshot.created_at, kind=kind)
+    return Download(name, KINDS[kind].content_type, _chunks(snapshot, names=names, kind=kind))
 
 
 def _verified_columns(snapshot: Snapshot) -> list[str]:
@@ -70,15 +55,6 @@ def _verified_columns(snapshot: Snapshot) -> list[str]:
     return list(dict.fromkeys([*(attribute.name for attribute in manifest.attributes), *found]))
 
 
-def _lines(snapshot: Snapshot, *, names: Sequence[str], is_safe: bool) -> Iterator[bytes]:
+def _chunks(snapshot: Snapshot, *, names: Sequence[str], kind: str) -> Iterator[bytes]:
     with open_archive(snapshot) as archive, archive.open_part() as part:
-        yield from csv_lines(rows(part), attributes=names, spreadsheet_safe=is_safe)
-
-
-def _sheet(snapshot: Snapshot, *, names: Sequence[str]) -> Iterator[bytes]:
-    with tempfile.TemporaryFile() as target:
-        with open_archive(snapshot) as archive, archive.open_part() as part:
-            xlsx_file(rows(part), attributes=names, target=target)
-        target.seek(0)
-        while chunk := target.read(CHUNK_BYTES):
-            yield chunk
+        yield from file_chunks(rows(part), attributes=names, kind=kind)

@@ -36,7 +36,6 @@ LABELS: dict[str, str | Promise] = {
     "rows": _("rows read"),
     "size_bytes": _("bytes"),
     "snapshot": _("backup no."),
-    "spreadsheet_safe": _("safe for spreadsheets"),
     "status": _("status"),
     "support_may_download": _("support staff may download"),
     "time_zone": _("time zone"),

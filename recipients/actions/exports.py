@@ -13,9 +13,10 @@ from django.utils.text import slugify
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
+from backupsvc.errors import Refusal
 from recipients.bulk.copytext import rows
 from recipients.bulk.engine import engine
-from recipients.exports import columns_of, csv_lines
+from recipients.exports import KINDS, columns_of, file_chunks
 from recipients.models import Change, Group
 from recipients.rejects import rejected_csv
 from recipients.selectors import attributes_of
@@ -33,9 +34,14 @@ class Download:
     chunks: Iterator[bytes]
 
 
-def export_group(group: Group, *, actor: Actor, spreadsheet_safe: bool = False) -> Download:
-    """The list as it is now, as CSV. Written down before the first byte leaves."""
+def export_group(group: Group, *, actor: Actor, kind: str = "csv") -> Download:
+    """The list as it is now: csv (exact), csv-safe or xlsx (for spreadsheets).
+
+    Written down before the first byte leaves. Raises Refusal; taking the chunks does so as well.
+    """
     require(actor, account=group.account, permission=Permission.EXPORT)
+    if kind not in KINDS:
+        raise Refusal("download.unknown_kind", kind=kind)
     record(
         "group.exported",
         account=group.account,
@@ -43,10 +49,10 @@ def export_group(group: Group, *, actor: Actor, spreadsheet_safe: bool = False) 
         group_id=group.pk,
         target=group.name,
         recipients=group.recipients_count,
-        spreadsheet_safe=spreadsheet_safe,
+        kind=kind,
     )
-    name = file_name(group.name, moment=timezone.now(), spreadsheet_safe=spreadsheet_safe, extension="csv")
-    return Download(name, "text/csv; charset=utf-8", _live_lines(group, spreadsheet_safe=spreadsheet_safe))
+    name = file_name(group.name, moment=timezone.now(), kind=kind)
+    return Download(name, KINDS[kind].content_type, _live_chunks(group, kind=kind))
 
 
 def export_rejected(change: Change, *, actor: Actor) -> Download:
@@ -63,17 +69,17 @@ def export_rejected(change: Change, *, actor: Actor) -> Download:
         rows=change.rejected,
     )
     own = slugify(name, allow_unicode=True)[:LONGEST_NAME] or "import"
-    return Download(f"{own}-rejected-{change.pk}.csv", "text/csv; charset=utf-8", rejected_csv(change))
+    return Download(f"{own}-rejected-{change.pk}.csv", KINDS["csv"].content_type, rejected_csv(change))
 
 
-def file_name(name: str, *, moment: datetime, spreadsheet_safe: bool, extension: str) -> str:
+def file_name(name: str, *, moment: datetime, kind: str) -> str:
     """A name that says which list, which state and which kind, in the list's own script."""
-    kind = "-spreadsheet" if spreadsheet_safe else ""
+    ending = "-spreadsheet" if KINDS[kind].is_safe else ""
     own = slugify(name, allow_unicode=True)[:LONGEST_NAME] or "list"
-    return f"{own}-{moment:%Y-%m-%d-%H%M}{kind}.{extension}"
+    return f"{own}-{moment:%Y-%m-%d-%H%M}{ending}.{KINDS[kind].extension}"
 
 
-def _live_lines(group: Group, *, spreadsheet_safe: bool) -> Iterator[bytes]:
+def _live_chunks(group: Group, *, kind: str) -> Iterator[bytes]:
     # Dumped to a private file first: a slow download must not hold a transaction open.
     with tempfile.TemporaryFile() as dump:
         with engine().consistent_read():
@@ -82,4 +88,4 @@ def _live_lines(group: Group, *, spreadsheet_safe: bool) -> Iterator[bytes]:
         dump.seek(0)
         names = columns_of(rows(dump), attributes=names)
         dump.seek(0)
-        yield from csv_lines(rows(dump), attributes=names, spreadsheet_safe=spreadsheet_safe)
+        yield from file_chunks(rows(dump), attributes=names, kind=kind)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
@@ -12,8 +16,8 @@ from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from recipients.access import get_group
 from recipients.actions.exports import Download, export_group
-
-KINDS = {"csv": False, "csv-safe": True}
+from recipients.exports import KINDS
+from recipients.views.told import told_next
 
 
 @require_POST
@@ -23,8 +27,20 @@ def download(request: AccountRequest, account: Account, group_id: int, kind: str
     if kind not in KINDS:
         raise Http404
     group = get_group(request.actor, account=account, group_id=group_id, permission=Permission.EXPORT)
-    file = export_group(group, actor=request.actor, spreadsheet_safe=KINDS[kind])
-    return attachment(file)
+    with told_next(request):
+        return attachment(begun(export_group(group, actor=request.actor, kind=kind)))
+    return redirect("recipients:group-show", account.slug, group.pk)
+
+
+def begun(file: Download) -> Download:
+    """The file, begun before the answer is: what is refused now can still be said on a page."""
+    first = next(file.chunks, b"")
+    return replace(file, chunks=_stream(first, file.chunks))
+
+
+def _stream(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
 
 
 def attachment(file: Download) -> StreamingHttpResponse:

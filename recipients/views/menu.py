@@ -49,9 +49,10 @@ def _page_items(slug: str, number: int, *, permissions: frozenset[Permission]) -
     if Permission.RESTORE in permissions:
         yield Item(url("backups:make"), _("Back up now"), "camera-plus", post=True)
     if Permission.EXPORT in permissions:
-        exact, safe = (url("recipients:group-download", kind) for kind in ("csv", "csv-safe"))
+        exact, safe, excel = (url("recipients:group-download", kind) for kind in ("csv", "csv-safe", "xlsx"))
         yield Item(exact, _("Download CSV"), "file-type-csv", post=True, downloads=True, apart=True)
         yield Item(safe, _("Download CSV for spreadsheets"), "file-spreadsheet", post=True, downloads=True)
+        yield Item(excel, _("Download Excel"), "file-type-xls", post=True, downloads=True)
     if Permission.EDIT in permissions:
         yield Item(url("recipients:group-settings"), _("Settings"), "settings", apart=True)
         yield Item(url("recipients:group-delete"), _("Delete"), "trash", danger=True, apart=True)

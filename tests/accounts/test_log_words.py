@@ -8,7 +8,6 @@ from html import unescape
 
 import pytest
 
-from backups.actions.downloads import KINDS
 from backups.models import Cause
 from backupsvc.accounts import audit
 from backupsvc.accounts.actor import Actor, Origin, operator
@@ -17,6 +16,7 @@ from backupsvc.accounts.views.log_text import SILENT
 from backupsvc.accounts.wording_data import LABELS, VALUES
 from recipients.actions import blocklist
 from recipients.actions.recipients import change_recipient, reactivate, unsubscribe
+from recipients.exports import KINDS
 from recipients.models import AttributeType, BlocklistEntry, Mode, Recipient, Status
 from recipients.selectors import COUNTS
 from tests.accounts.test_wording import modules

@@ -120,7 +120,7 @@ class Story:
         self._more("Newsletter", self.newsletter, days=4, hour=8, new=140, moved=90, left=18)
         self._more("Clienti Italia", self.italy, days=3, hour=17, new=45, moved=30, left=6)
         with self.diary.day(ago(self.now, days=2, hour=17)):
-            export_group(self.groups["Event guests"], actor=self.admin, spreadsheet_safe=True)
+            export_group(self.groups["Event guests"], actor=self.admin, kind="csv-safe")
         self._more("Newsletter", self.newsletter, days=1, hour=7, new=75, moved=310, left=21, broken=3)
 
     def _today(self) -> None:

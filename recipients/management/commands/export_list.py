@@ -29,6 +29,7 @@ class Command(OperatorCommand):
         actor = operator()
         account = get_account(actor, slug=options["account"], permission=Permission.EXPORT)
         group = find_group(actor, account=account, name=options["group"])
-        export = export_group(group, actor=actor, spreadsheet_safe=options["spreadsheet_safe"])
+        kind = "csv-safe" if options["spreadsheet_safe"] else "csv"
+        export = export_group(group, actor=actor, kind=kind)
         self.put_file(export.chunks, target=options["output"])
         return True

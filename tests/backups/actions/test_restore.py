@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backups.actions.downloads import KINDS, download
+from backups.actions.downloads import download
 from backups.actions.keys import identity_of
 from backups.actions.restore import plan_restore
 from backups.archive import ArchiveReader, ArchiveWriter
@@ -30,6 +30,7 @@ from recipients.actions.deletion import delete_group
 from recipients.actions.groups import PURGE_JOB, change_group
 from recipients.actions.recipients import change_recipient, remove_recipient, unsubscribe
 from recipients.bulk.engine import engine
+from recipients.exports import KINDS
 from recipients.models import Activity, Attribute, Change, Group, Recipient, Status
 from tests.fixtures.lists import Lists, acting, snapshot_of, table
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from backups.actions.downloads import KINDS, download
+from backups.actions.downloads import download
 from backups.actions.restore import plan_restore
 from backupsvc.jobs.runner import drain
 from recipients.actions.attributes import create_attribute, delete_attribute
 from recipients.actions.changes import confirm_change
 from recipients.actions.exports import export_group
+from recipients.exports import KINDS
 from recipients.models import Attribute, Change, Group, Recipient
 from tests.fixtures.lists import Lists, snapshot_of
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -12,10 +13,13 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from python_calamine import load_workbook
 
 from backups.models import Snapshot
 from backupsvc.accounts.models import Account, AuditEntry, User
+from recipients import exports
 from recipients.actions.groups import change_group, create_group
+from recipients.exports import KINDS
 from recipients.models import Change, Group
 from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists, acting
@@ -203,7 +207,7 @@ def test_a_viewer_sees_no_button_that_is_not_for_viewers(
     for page in pages:
         for deed in DEEDS:
             assert url(deed, news.pk) not in page
-        for kind in ("csv", "csv-safe"):
+        for kind in KINDS:
             assert url("group-download", news.pk, kind) not in page
         for deed in ("recipient-edit", "recipient-unsubscribe", "recipient-remove", "recipient-reactivate"):
             assert url(deed, news.pk, anna.pk) not in page
@@ -328,7 +332,38 @@ def test_the_list_is_downloaded_and_written_down(
     ]
     assert ("spreadsheet_safe" in rows[0]) is marker
     entry = AuditEntry.objects.get(event="group.exported")
-    assert (entry.user, entry.group_id) == (edith, news.pk)
+    assert (entry.user, entry.group_id, entry.data["kind"]) == (edith, news.pk, kind)
+
+
+def test_the_list_is_downloaded_as_a_sheet_in_which_nothing_runs(
+    lists: Lists, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    group = lists.group("email,Note\nanna@example.com,=1+1\n=cmd@example.com,\n")
+    client = client_of(edith)
+    assert url("group-download", group.pk, "xlsx") in client.get(url("group-show", group.pk)).text
+    answer = client.post(url("group-download", group.pk, "xlsx"))
+    assert isinstance(answer, StreamingHttpResponse)
+    assert "-spreadsheet.xlsx" in answer.headers["Content-Disposition"]
+    content = answer.getvalue()
+    header, *rows = load_workbook(io.BytesIO(content)).get_sheet_by_index(0).to_python()
+    assert (header[0], header[-2], header[-1]) == ("email", "Note", "spreadsheet_safe")
+    assert [(row[0], row[-2]) for row in rows] == [
+        ("'=cmd@example.com", ""),
+        ("anna@example.com", "'=1+1"),
+    ]
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        assert b"<f>" not in file.read("xl/worksheets/sheet1.xml")
+    entry = AuditEntry.objects.get(event="group.exported")
+    assert (entry.user, entry.group_id, entry.data["kind"]) == (edith, group.pk, "xlsx")
+
+
+def test_a_list_that_no_sheet_can_hold_is_refused_in_words(
+    news: Group, edith: User, client_of: ClientOf, url: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "MAX_SHEET_ROWS", 4)
+    answer = client_of(edith).post(url("group-download", news.pk, "xlsx"), follow=True)
+    assert answer.redirect_chain == [(url("group-show", news.pk), 302)]
+    assert "The list has more recipients than an Excel file can hold (3). Download it as CSV." in answer.text
 
 
 def test_support_staff_download_only_when_the_owner_allows_it(
