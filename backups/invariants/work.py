@@ -141,6 +141,8 @@ def nothing_temporary_stays() -> Iterator[Broken]:
     begun = [ChangeState.DRAFT, ChangeState.STAGING, ChangeState.PREVIEW]
     for change in Change.objects.filter(state__in=begun, created_at__lt=before).iterator():
         yield Broken(_change(change), "Nobody has gone on with it for more than a week.", START)
+    for change in leftovers.naming_people(ended_before=before).iterator():
+        yield Broken(_change(change), "It ended over a week ago, and still names people.", START)
     old = RejectedRow.objects.filter(change__ended_at__lt=before).order_by()
     for found in old.values("change_id").annotate(count=Count("pk")).order_by("change_id"):
         yield Broken(

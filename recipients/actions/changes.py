@@ -63,6 +63,8 @@ WRITING = (Mode.REFORM_AND_ADD, Mode.ADD_ONLY, Mode.UPDATE_ONLY)
 # How often a backup is taken again because the list moved under it, before the change gives up.
 MOST_BACKUPS = 3
 REASON_LENGTH = 500
+# What `Import.dialect` keeps of the file's own cells.
+CELLS = ("sample", "survey")
 
 
 def actor_of(change: Change) -> Actor:
@@ -366,7 +368,7 @@ def _make_fields(change: Change, *, group: Group) -> None:
 
 
 def _without_addresses(preview: dict[str, Any]) -> dict[str, Any]:
-    """What stays of a preview when it has come true: the counts are on the row, and nobody is named."""
+    """What stays of a preview when its change is over: the counts, while nobody is named."""
     kept = {key: value for key, value in preview.items() if key not in ("kept_safe_rows", "addresses")}
     kept["doubts"] = [doubt for doubt in preview.get("doubts", []) if doubt[0] not in NAMING]
     return kept
@@ -406,15 +408,24 @@ def change_failed(job: Job, refusal: Refusal) -> None:
 
 
 def clean_up(change: Change) -> None:
-    """Remove what the change needed on its way: staged rows and the upload. Harmless when repeated."""
+    """Remove what the change needed on its way: staged rows, the upload, and whom it named.
+
+    Harmless when repeated.
+    """
     engine().clear(change.pk)
+    change.preview = _without_addresses(change.preview)
+    change.save(update_fields=["preview"])
     run = Import.objects.filter(pk=change.pk).first()
+    if run is not None:
+        Import.objects.filter(pk=run.pk).update(upload="", dialect=without_cells(run.dialect))
     if run is not None and run.upload:
-        # The sample and the examples are people's data, and nobody looks at them again.
-        kept = {name: value for name, value in run.dialect.items() if name not in ("sample", "survey")}
-        Import.objects.filter(pk=run.pk).update(upload="", dialect=kept)
         # A change that goes on because this was rolled back may have to read the file again.
         transaction.on_commit(partial(uploads.remove, run.upload))
+
+
+def without_cells(dialect: dict[str, Any]) -> dict[str, Any]:
+    """What stays of how a file was read: the sample and the examples are people's data, and not needed."""
+    return {name: value for name, value in dialect.items() if name not in CELLS}
 
 
 def _target(change: Change, *, actor: Actor) -> Group:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from recipients import uploads
-from recipients.actions.changes import clean_up, lock_change
+from recipients.actions.changes import CELLS, clean_up, lock_change
 from recipients.bulk.engine import engine
 from recipients.models import Change, ChangeState, Import, RejectedRow, StagedRow
 
@@ -24,7 +25,7 @@ UPLOAD_TIME = timedelta(days=1)
 def sweep_leftovers() -> int:
     """End imports and restores that nobody went on with; how many.
 
-    Rejected rows, and uploads of imports that stopped and could have been tried again, go too.
+    Rejected rows go too, and what is left of changes that failed: an import could have been tried again.
     """
     before = timezone.now() - KEPT
     abandoned = Change.objects.filter(
@@ -32,13 +33,24 @@ def sweep_leftovers() -> int:
     )
     ended = sum(_end(pk) for pk in abandoned.values_list("pk", flat=True))
     RejectedRow.objects.filter(change__ended_at__lt=before).delete()
-    for run in Import.objects.filter(change__ended_at__lt=before).exclude(upload="").select_related("change"):
-        clean_up(run.change)
+    for change in naming_people(ended_before=before) | _with_upload(ended_before=before):
+        clean_up(change)
     for change_id in {*unowned_tables(), *_unowned_rows()}:
         engine().clear(change_id)
     _drop_cut_off_uploads()
     uploads.remove_strays(before=before, known=_is_known)
     return ended
+
+
+def naming_people(*, ended_before: datetime) -> QuerySet[Change]:
+    """Changes that ended before then and still hold addresses of their preview, or cells of their file."""
+    # Only a preview that nobody has tidied has this key, even when it lists nobody.
+    named = Q(preview__has_key="kept_safe_rows") | Q(import_run__dialect__has_any_keys=CELLS)
+    return Change.objects.filter(named, ended_at__lt=ended_before)
+
+
+def _with_upload(*, ended_before: datetime) -> QuerySet[Change]:
+    return Change.objects.filter(import_run__upload__gt="", ended_at__lt=ended_before)
 
 
 def unowned_tables() -> list[int]:

@@ -8,7 +8,7 @@ from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
 from backupsvc.errors import Refusal
 from recipients.actions import imports
-from recipients.actions.changes import lock_change
+from recipients.actions.changes import lock_change, without_cells
 from recipients.actions.groups import check_name
 from recipients.models import Change, ChangeKind, ChangeState, Import
 
@@ -50,7 +50,7 @@ def retry_import(change: Change, *, actor: Actor) -> Change:
     again.group = None if change.new_group_name else change.group
     again.origin, again.user, again.user_label = actor.origin, actor.user, actor.label[:200]
     again.save()
-    Import.objects.filter(pk=run.pk).update(upload="")
+    Import.objects.filter(pk=run.pk).update(upload="", dialect=without_cells(run.dialect))
     run.pk = again.pk
     run.change = again
     run.save(force_insert=True)

@@ -332,6 +332,18 @@ def leave_rejected_rows(world: World) -> str:
     return f"change {row.change_id}"
 
 
+def name_people_in_what_came_to_nothing(world: World) -> str:
+    preview = {"kept_safe_rows": [{"email": "anna@x.com"}]}
+    Change.objects.filter(pk=world.cancelled.pk).update(preview=preview, ended_at=past(days=9))
+    return f"change {world.cancelled.pk}"
+
+
+def keep_the_cells_of_a_file(world: World) -> str:
+    Import.objects.filter(pk=world.loaded.pk).update(dialect={"sample": [["anna@x.com"]]})
+    Change.objects.filter(pk=world.loaded.pk).update(ended_at=past(days=9))
+    return f"change {world.loaded.pk}"
+
+
 def leave_half_an_upload(world: World) -> str:
     path = Path(settings.FILE_UPLOAD_TEMP_DIR) / "half.upload"
     path.write_bytes(b"half")
@@ -510,6 +522,8 @@ DAMAGES: list[tuple[str, Callable[[World], str]]] = [
     ("I10", leave_staged_rows),
     ("I10", leave_a_draft),
     ("I10", leave_rejected_rows),
+    ("I10", name_people_in_what_came_to_nothing),
+    ("I10", keep_the_cells_of_a_file),
     ("I10", leave_half_an_upload),
     ("I10", leave_the_upload_of_an_import),
     ("I10", leave_an_upload_of_nobody),

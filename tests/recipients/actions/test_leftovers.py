@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
+from backupsvc.errors import Refusal
 from backupsvc.jobs.runner import drain
 from recipients.actions import imports, loading
-from recipients.actions.changes import cancel_change
+from recipients.actions.changes import cancel_change, change_failed, confirm_change, discard_change
 from recipients.actions.leftovers import sweep_leftovers
 from recipients.actions.loading import Loading
+from recipients.actions.retry import retry_import
 from recipients.bulk.engine import engine
-from recipients.models import Change, RejectedRow, StagedRow
+from recipients.models import Change, Import, RejectedRow, StagedRow
 from tests.fixtures.lists import Lists, staged_rows
 
 PEOPLE = "email\nanna@example.com\nbroken\n"
@@ -104,6 +108,83 @@ def test_rejected_rows_can_be_downloaded_for_a_week(lists: Lists, monkeypatch: p
     in_days(monkeypatch, 7.1)
     sweep_leftovers()
     assert RejectedRow.objects.count() == 0
+
+
+Ending = Callable[[Lists, Change], None]
+
+
+def cancelled(lists: Lists, change: Change) -> None:
+    cancel_change(change, actor=lists.actor)
+
+
+def discarded(lists: Lists, change: Change) -> None:
+    discard_change(change, actor=lists.actor)
+
+
+def stopped_after_its_confirmation(lists: Lists, change: Change) -> None:
+    confirm_change(change, actor=lists.actor, backup=True)
+    cancel_change(change, actor=lists.actor)
+
+
+def failed(lists: Lists, change: Change) -> None:
+    job = confirm_change(change, actor=lists.actor, backup=True)
+    change_failed(job, Refusal("archive.disk_full"))
+
+
+def tried_again(lists: Lists, change: Change) -> None:
+    failed(lists, change)
+    cancel_change(retry_import(change, actor=lists.actor), actor=lists.actor)
+
+
+def abandoned(lists: Lists, change: Change) -> None:
+    """Nobody goes on with it."""
+
+
+def done(lists: Lists, change: Change) -> None:
+    drain(confirm_change(change, actor=lists.actor, backup=True))
+
+
+def named(kept: object) -> set[str]:
+    """Who is found in what a change keeps."""
+    return {name for name in ("anna@", "eva@") if name in json.dumps(kept)}
+
+
+@pytest.mark.parametrize(
+    "end", [cancelled, discarded, stopped_after_its_confirmation, failed, tried_again, abandoned, done]
+)
+def test_nobody_is_named_by_a_change_a_week_after_its_end(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch, end: Ending
+) -> None:
+    group = lists.group("email,status\neva@example.com,unsubscribed\n")
+    rows = "eva@example.com,active\nAnn <anna@example.com>,active\n"
+    change = lists.preview(f"email,status\n{rows}", into=group)
+    assert named(change.preview) == {"eva@", "anna@"}
+    end(lists, change)
+    in_days(monkeypatch, 7.1)
+    sweep_leftovers()
+    ended = Change.objects.select_related("import_run").filter(pk__gte=change.pk)
+    assert [one.has_ended for one in ended] == [True] * len(ended)
+    assert named([[one.preview, one.import_run.dialect] for one in ended]) == set()
+    assert all("rows" in one.preview for one in ended if one.pk == change.pk)
+
+
+def test_an_import_that_was_tried_again_shows_the_cells_of_its_file_once(lists: Lists) -> None:
+    change = lists.preview(PEOPLE)
+    failed(lists, change)
+    again = retry_import(change, actor=lists.actor)
+    runs = Import.objects.order_by("pk")
+    assert [named(run.dialect) for run in runs] == [set(), {"anna@"}]
+    assert again.pk == runs[1].pk
+
+
+def test_what_an_older_version_kept_of_a_change_goes(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
+    change = lists.preview(PEOPLE)
+    dialect = Import.objects.get().dialect
+    cancel_change(change, actor=lists.actor)
+    Import.objects.update(dialect=dialect)
+    in_days(monkeypatch, 7.1)
+    sweep_leftovers()
+    assert named(Import.objects.get().dialect) == set()
 
 
 def test_an_upload_whose_process_died_before_it_was_noted_goes(
