@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backupsvc.accounts.actions.accounts import most_retention_days
 from backupsvc.accounts.models import Account, Role, User
+from backupsvc.accounts.seen import compare_with_seen
 
 
 class Switch(forms.BooleanField):
@@ -88,6 +89,11 @@ class PrivacyForm(forms.Form):
         retention = self.fields["retention_days"]
         retention.widget.attrs["max"] = most_retention_days()
         self.fields["support_may_download"].disabled = not is_owner
+        compare_with_seen(self)
+
+    def wish(self) -> dict[str, Any]:
+        """The arguments of `change_settings`: what was not touched is left alone."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
 class MemberForm(forms.Form):

@@ -11,6 +11,7 @@ from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from backupsvc.accounts.seen import compare_with_seen
 from backupsvc.errors import Refusal
 from backupsvc.wording import say
 from recipients.actions.recipients import PARSERS, REASON_LENGTH
@@ -64,6 +65,8 @@ class RecipientForm(forms.Form):
         for attribute in self.attributes:
             value = recipient.attributes.get(attribute.name, "") if recipient else ""
             self.fields[_field_name(attribute)] = _field(attribute, value=value)
+        if recipient is not None:
+            compare_with_seen(self)
 
     def attribute_fields(self) -> list[forms.BoundField]:
         """The list's own fields, as the page draws them."""

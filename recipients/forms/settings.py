@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from backupsvc.accounts.seen import compare_with_seen
 from recipients.imports.mapping import LONGEST_NAME
 from recipients.models import AttributeType, Group
 
@@ -49,6 +50,7 @@ class SettingsForm(forms.Form):
             # Shown as they are; whatever is sent for them is not looked at.
             for name in ("auto_backup", "locked"):
                 self.fields[name].disabled = True
+        compare_with_seen(self)
 
 
 class FieldForm(forms.Form):

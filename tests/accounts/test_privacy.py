@@ -8,6 +8,7 @@ import pytest
 
 from backupsvc.accounts.models import Account, AuditEntry, User
 from tests.fixtures.cast import ClientOf
+from tests.fixtures.filled import filled
 
 PRIVACY = "/a/acme/settings/privacy/"
 SENT: dict[str, Any] = {"retention_days": "90", "name": "Acme Letters", "time_zone": "Europe/Berlin"}
@@ -36,6 +37,31 @@ def test_a_change_is_logged_with_old_and_new_values(
     entry = AuditEntry.objects.get(event="account.settings_changed")
     assert entry.data == {"old": {"retention_days": 30}, "new": {"retention_days": 90}}
     assert entry.user == adam
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("name", "Acme"), ("retention_days", "90"), ("time_zone", "Europe/Rome")]
+)
+def test_saving_an_old_form_changes_only_what_was_touched(
+    field: str, value: str, account: Account, adam: User, client_of: ClientOf
+) -> None:
+    Account.objects.update(auto_backup=False)
+    client = client_of(adam)
+    old = filled(client.get(PRIVACY).text, with_field="time_zone")
+    # Meanwhile an owner changes all the rest.
+    now: dict[str, Any] = {
+        "auto_backup": True,
+        "backup_api_changes": True,
+        "support_may_download": True,
+        "retention_days": 60,
+        "name": "Acme Post",
+        "time_zone": "Asia/Tokyo",
+    }
+    Account.objects.update(**now)
+    assert client.post(PRIVACY, old | {field: value}).status_code == 302
+    account.refresh_from_db()
+    expected = now | {field: int(value) if value.isdigit() else value}
+    assert {name: getattr(account, name) for name in now} == expected
 
 
 def test_saving_what_is_there_already_logs_nothing(account: Account, adam: User, client_of: ClientOf) -> None:

@@ -190,8 +190,9 @@ def initials(name: object) -> str:
 
 @register.filter
 def control(field: BoundField) -> SafeString:
-    """The field's widget with the classes of the design system."""
-    return field.as_widget(attrs={"class": _css(field)})
+    """The widget with the classes of the design system; beside it what was seen, where that counts."""
+    drawn = field.as_widget(attrs={"class": _css(field)})
+    return drawn + field.as_hidden(only_initial=True) if field.field.show_hidden_initial else drawn
 
 
 @register.simple_tag

@@ -35,7 +35,7 @@ def privacy(request: AccountRequest, account: Account) -> HttpResponseBase:
 
 def _saved(form: PrivacyForm, request: AccountRequest, account: Account) -> bool:
     try:
-        change_settings(account, actor=request.actor, **form.cleaned_data)
+        change_settings(account, actor=request.actor, **form.wish())
     except Forbidden:
         raise
     except Refusal as refusal:

@@ -17,6 +17,7 @@ from recipients.addresses import digest_of
 from recipients.forms import days, people
 from recipients.models import Activity, BlocklistEntry, Group, OptOut, Recipient
 from tests.fixtures.cast import ClientOf
+from tests.fixtures.filled import filled
 from tests.fixtures.lists import Lists, acting
 from tests.recipients.views.conftest import Address, person
 
@@ -208,6 +209,27 @@ def test_only_what_was_touched_is_changed(
     assert anna.status == "active"
     (entry,) = AuditEntry.objects.filter(event="recipient.changed")
     assert entry.user == edith
+
+
+def test_saving_an_old_form_changes_only_what_was_touched(
+    lists: Lists, news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    anna = person(news, "anna")
+    for name, kind in (("Sex", "gender"), ("Born", "date"), ("About", "text")):
+        create_attribute(lists.account, actor=lists.actor, name=name, type=kind, group=news)
+    values = {"First name": "Ana", "City": "Bozen", "Sex": "female", "Born": "2001-02-03", "About": "a\nb"}
+    Recipient.objects.filter(pk=anna.pk).update(attributes=values)
+    client, path = client_of(edith), url("recipient-edit", news.pk, anna.pk)
+    old = filled(client.get(path).text, with_field="email")
+    # Meanwhile a colleague changes all the rest.
+    now = {"First name": "Ana", "City": "Meran", "Sex": "diverse", "Born": "2001-03-02", "About": "c\nd"}
+    Recipient.objects.filter(pk=anna.pk).update(
+        attributes=now, source="fair", tags=["vip"], email="Anna@example.com"
+    )
+    assert client.post(path, old | {field(news, "First name"): "Anna"}).status_code == 302
+    anna.refresh_from_db()
+    assert anna.attributes == now | {"First name": "Anna"}
+    assert (anna.source, anna.tags, anna.email) == ("fair", ["vip"], "Anna@example.com")
 
 
 def test_saving_without_a_change_writes_nothing(

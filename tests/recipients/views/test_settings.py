@@ -9,6 +9,7 @@ from recipients.actions.attributes import create_attribute
 from recipients.actions.blocklist import block
 from recipients.models import Attribute, BlocklistEntry, Group
 from tests.fixtures.cast import ClientOf
+from tests.fixtures.filled import filled
 from tests.fixtures.lists import Lists
 from tests.recipients.views.conftest import Address, person
 
@@ -41,6 +42,36 @@ def test_saving_the_settings_as_they_are_writes_nothing(
     client_of(olivia).post(url("group-settings", news.pk), {"name": "News", "auto_backup": "on"})
     assert Group.objects.get(pk=news.pk).revision == news.revision
     assert not AuditEntry.objects.filter(event="group.settings_changed").exists()
+
+
+def test_saving_an_old_form_changes_only_what_was_touched(
+    news: Group, adam: User, client_of: ClientOf, url: Address
+) -> None:
+    Group.objects.filter(pk=news.pk).update(auto_backup=False, info="For\nall")
+    client, path = client_of(adam), url("group-settings", news.pk)
+    old = filled(client.get(path).text, with_field="info")
+    # Meanwhile a colleague locks the list and switches its backups on.
+    Group.objects.filter(pk=news.pk).update(auto_backup=True, locked=True, name="Letters")
+    # What is refused at first is still compared with what was seen.
+    refused = client.post(path, old | {"name": ""})
+    again = filled(refused.text, with_field="info") | {"name": "News", "info": "For all"}
+    assert client.post(path, again).status_code == 302
+    news.refresh_from_db()
+    assert (news.auto_backup, news.locked, news.name, news.info) == (True, True, "Letters", "For all")
+    (entry,) = AuditEntry.objects.filter(event="group.settings_changed")
+    assert list(entry.data["new"]) == ["info"]
+
+
+def test_a_switch_can_be_switched_back_at_once(
+    news: Group, adam: User, client_of: ClientOf, url: Address
+) -> None:
+    client, path = client_of(adam), url("group-settings", news.pk)
+    for is_on in (False, True):
+        page = filled(client.get(path).text, with_field="info")
+        page.pop("auto_backup", None)
+        client.post(path, page | ({"auto_backup": "on"} if is_on else {}))
+        news.refresh_from_db()
+        assert news.auto_backup is is_on
 
 
 def test_a_name_that_another_list_has_is_refused(
