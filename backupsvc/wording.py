@@ -308,6 +308,12 @@ TEXTS: dict[str, str | Promise] = {
         "No row of the file could be used, so there is nothing to import. See the list of rejected "
         "rows for the reasons."
     ),
+    "file.output_is_source": _(
+        "What is read in it would be written over a file that is read here. Choose another folder."
+    ),
+    "file.output_taken": _(
+        "A file of this name was read already, and what was read in it would be lost. Choose another folder."
+    ),
     "file.preamble_skipped": _("Lines above the column names that were skipped: %(lines)s."),
     "file.second_table": _(
         "Another table seems to begin at line %(line)s. Its rows are not read with this one."

@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -37,6 +38,8 @@ class Command(BaseCommand):
         folder: Path | None = options["output_dir"]
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
+        self.sources: list[Path] = options["files"]
+        self.written = list[Path]()
         self.overrides = {"sheet": options["sheet"]} if options["sheet"] else {}
         reports = [self._read(path, folder=folder, as_json=options["json"]) for path in options["files"]]
         if options["json"]:
@@ -48,11 +51,13 @@ class Command(BaseCommand):
         """Read one file whole, and only then put its output in place. Returns its report."""
         report: dict[str, Any] = {"file": str(path), "ok": False}
         try:
+            target = folder and self._target(path, folder=folder)
             with tempfile.TemporaryFile("w+", encoding="utf-8", newline="", dir=folder) as copy:
                 report |= self._convert(path, target=copy)
                 copy.seek(0)
-                if folder:
-                    _put(copy, target=folder / path.name)
+                if target:
+                    _put(copy, target=target)
+                    self.written.append(target)
                 elif not as_json:
                     while text := copy.read(_CHUNK_CHARS):
                         self.stdout.write(text, ending="")
@@ -63,6 +68,15 @@ class Command(BaseCommand):
             report |= {"code": "file.unreadable", "message": str(error)}
             self.stderr.write(f"{path}: {error}")
         return report
+
+    def _target(self, path: Path, *, folder: Path) -> Path:
+        """Where the file's copy goes: over no file that is read here, and over no other's copy."""
+        target = folder / path.name
+        if _is_one_of(target, self.sources):
+            raise Refusal("file.output_is_source")
+        if _is_one_of(target, self.written):
+            raise Refusal("file.output_taken")
+        return target
 
     def _convert(self, path: Path, *, target: TextIO) -> dict[str, Any]:
         found = sniff(path, name=path.name, overrides=self.overrides)
@@ -97,6 +111,11 @@ def _described(found: Sniffed) -> dict[str, Any]:
         "is_own": found.is_own,
         "sheets": found.sheets,
     }
+
+
+def _is_one_of(path: Path, others: Iterable[Path]) -> bool:
+    """Whether it is one of these files, whatever way leads there."""
+    return path.exists() and any(other.exists() and path.samefile(other) for other in others)
 
 
 def _put(copy: TextIO, *, target: Path) -> None:

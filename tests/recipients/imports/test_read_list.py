@@ -54,6 +54,53 @@ def test_several_files_go_into_a_folder_and_unreadable_ones_leave_none(
         assert list(csv.reader(stream)) == [["email", "name"], ["a@x.com", "Zoë"], ["c@x.com", "Cid, Jr"]]
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_the_original_is_never_written_over(is_linked: bool, damaged: Path, tmp_path: Path) -> None:
+    original = damaged.read_bytes()
+    other = tmp_path / "other" / "good.csv"
+    other.parent.mkdir()
+    other.write_text("email\ngerd@x.com\n")
+    folder = tmp_path
+    if is_linked:
+        folder = tmp_path / "link"
+        folder.symlink_to(tmp_path, target_is_directory=True)
+    done = read_list(damaged, other, "--output-dir", folder)
+    assert done.returncode == 1
+    assert f"{damaged}: file.output_is_source: " in done.stderr
+    assert damaged.read_bytes() == original
+    # The others are read.
+    assert (tmp_path / "good.csv").read_text() == "email\ngerd@x.com\n"
+
+
+def test_a_file_that_is_read_later_is_not_written_over_either(tmp_path: Path) -> None:
+    texts = {"a": "email\nanna@x.com\n", "b": "email\nbob@x.com\n"}
+    files = [tmp_path / name / "list.csv" for name in texts]
+    for file, text in zip(files, texts.values(), strict=True):
+        file.parent.mkdir()
+        file.write_text(text)
+    done = read_list(*files, "--output-dir", files[1].parent, "--json")
+    assert done.returncode == 1
+    assert [report["code"] for report in json.loads(done.stdout)] == ["file.output_is_source"] * 2
+    assert [file.read_text() for file in files] == list(texts.values())
+
+
+def test_of_two_sources_of_one_name_the_second_is_refused(tmp_path: Path) -> None:
+    files = [tmp_path / "a" / "list.csv", tmp_path / "b" / "list.csv"]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(f"email\n{file.parent.name}@x.com\n")
+    out = tmp_path / "out"
+    done = read_list(*files, "--output-dir", out, "--json")
+    assert done.returncode == 1
+    first, second = json.loads(done.stdout)
+    assert (first["ok"], second["ok"], second["code"]) == (True, False, "file.output_taken")
+    assert [path.name for path in out.iterdir()] == ["list.csv"]
+    assert (out / "list.csv").read_text() == "email\na@x.com\n"
+    # Another run replaces what an earlier one wrote.
+    assert read_list(files[1], "--output-dir", out).returncode == 0
+    assert (out / "list.csv").read_text() == "email\nb@x.com\n"
+
+
 def test_json_is_one_document(damaged: Path, binary: Path) -> None:
     done = read_list(damaged, binary, "--json")
     assert done.returncode == 1
