@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.models import Account
@@ -26,20 +28,28 @@ def get_group(
 
 
 def find_group(actor: Actor, *, account: Account, name: str, deleted: bool = False) -> Group:
-    """The group that a command names: by its exact name, else by its id. Raises NotFound.
+    """The group that a command names: by its exact name, or by its id as #2024. Raises NotFound.
 
-    With `deleted`, a live group of that name comes before the newest deleted one.
+    Digits alone are a name, whether there is such a list or not any more: whoever deletes the list "2024"
+    twice does not mean the one that has this id. With `deleted`, a live group of the name comes before the
+    newest deleted one.
     """
     require(actor, account=account, permission=Permission.VIEW)
     groups = Group.objects.filter(account=account)
-    group = groups.filter(name=name, hidden_at__isnull=True).first()
-    if group is None and deleted:
-        group = groups.filter(name=name).order_by("-pk").first()
-    if group is None and name.isascii() and name.isdigit():
-        group = groups.filter(pk=int(name)).first()
+    if is_group_id(name):
+        group = groups.filter(pk=int(name[1:])).first()
+    else:
+        group = groups.filter(name=name, hidden_at__isnull=True).first()
+        if group is None and deleted:
+            group = groups.filter(name=name).order_by("-pk").first()
     if group is None or not (group.is_live or deleted):
         raise NotFound("group.not_found", name=name)
     return group
+
+
+def is_group_id(name: str) -> bool:
+    """Whether a command names a group by its id. A number of more digits is no id of any database."""
+    return re.fullmatch(r"#[0-9]{1,18}", name) is not None
 
 
 def get_change(

@@ -128,9 +128,35 @@ def test_a_locked_list_is_not_deleted(run: Run, lists: Lists) -> None:
 
 def test_a_list_of_another_account_is_not_deleted(run: Run, lists: Lists, other_account: Account) -> None:
     group = lists.group(PEOPLE)
-    done = run("delete_group", "--account", "other", "--group", str(group.pk), "--wait", "--json")
+    done = run("delete_group", "--account", "other", "--group", f"#{group.pk}", "--wait", "--json")
     assert (done.code, done.json["error"]["code"]) == (1, "group.not_found")
     assert Group.objects.get(pk=group.pk).is_live
+
+
+def test_a_year_is_never_taken_for_an_id(run: Run, lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    Group.objects.create(account=lists.account, name=str(group.pk))
+    of_year = ("--account", "acme", "--group", str(group.pk), "--wait", "--json")
+    assert run("delete_group", *of_year).json["state"] == "done"
+    again = run("delete_group", *of_year)
+    assert (again.code, again.json["error"]["code"]) == (1, "group.not_found")
+    assert Group.objects.get(pk=group.pk).is_live
+
+
+def test_a_list_can_be_named_by_its_id(run: Run, lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    by_id = ("--account", "acme", "--group", f"#{group.pk}")
+    assert "anna@x.com" in run("export_list", *by_id).out
+    assert run("delete_group", *by_id, "--wait", "--json").json["group"] == "News"
+    # The backups of a deleted list are found by its id too.
+    assert len(run("backups", "list", *by_id, "--json").json) == 1
+
+
+@pytest.mark.parametrize("name", ["#0", f"#{'9' * 18}", f"#{'9' * 30}", "#", "#x"])
+def test_an_id_that_no_list_has_is_not_found(name: str, run: Run, lists: Lists) -> None:
+    lists.group(PEOPLE)
+    done = run("delete_group", "--account", "acme", "--group", name, "--json")
+    assert (done.code, done.json["error"]["code"]) == (1, "group.not_found")
 
 
 def test_when_the_backup_fails_the_list_comes_back(

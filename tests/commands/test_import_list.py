@@ -82,6 +82,13 @@ def test_a_list_that_is_not_there_is_refused_without_create(
     assert not Change.objects.exists()
 
 
+def test_no_list_is_made_of_an_id(run: Run, account: Account, csv_file: CsvFile) -> None:
+    scope = ("--account", "acme", "--group", "#2024", "--status", "active")
+    done = run("import_list", csv_file(PEOPLE), *scope, "--create", "--wait", "--json")
+    assert (done.code, done.json["error"]["code"]) == (1, "group.not_found")
+    assert not Group.objects.exists()
+
+
 def test_an_account_that_is_not_there_is_refused(run: Run, account: Account, csv_file: CsvFile) -> None:
     done = run(
         "import_list", csv_file(PEOPLE), "--account", "nobody", "--group", "News", "--create", "--json"

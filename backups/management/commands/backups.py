@@ -237,7 +237,7 @@ class Command(OperatorCommand):
 
 def _add_scope(parser: ArgumentParser, **options: Any) -> None:
     parser.add_argument("--account", metavar="A", help="the account's short name", **options)
-    parser.add_argument("--group", metavar="G", help="the list's name, or its id", **options)
+    parser.add_argument("--group", metavar="G", help="the list's name, or its id as '#9'", **options)
     parser.add_argument("--json", action="store_true", help="print one JSON document", **options)
 
 

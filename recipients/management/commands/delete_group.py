@@ -26,7 +26,7 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the command line."""
         parser.add_argument("--account", required=True, metavar="A", help="the account's short name")
-        parser.add_argument("--group", required=True, metavar="G", help="the list's name, or its id")
+        parser.add_argument("--group", required=True, metavar="G", help="the list's name, or its id as '#9'")
         parser.add_argument(
             "--origin",
             choices=[Origin.UI.value, Origin.API.value],

@@ -18,7 +18,7 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the command line."""
         parser.add_argument("--account", required=True, metavar="A", help="the account's short name")
-        parser.add_argument("--group", required=True, metavar="G", help="the list's name, or its id")
+        parser.add_argument("--group", required=True, metavar="G", help="the list's name, or its id as '#9'")
         parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of stdout")
         parser.add_argument(
             "--spreadsheet-safe", action="store_true", help="no cell can become a formula in a spreadsheet"

@@ -14,7 +14,7 @@ from backupsvc.accounts.actor import Actor, Origin, operator
 from backupsvc.accounts.management.operator_command import STREAM, OperatorCommand, add_json
 from backupsvc.accounts.models import Account
 from backupsvc.errors import NotFound, Refusal
-from recipients.access import find_group
+from recipients.access import find_group, is_group_id
 from recipients.actions import imports
 from recipients.imports import mapping as maps
 from recipients.imports.survey import COMMA, DAY, MONTH, POINT, Survey
@@ -32,7 +32,7 @@ class Command(OperatorCommand):
         """Describe the command line."""
         parser.add_argument("file", metavar="FILE", help=f"CSV, TXT or XLSX; {STREAM} is stdin")
         parser.add_argument("--account", required=True, metavar="A", help="the account's short name")
-        parser.add_argument("--group", required=True, metavar="G", help="the list's name, or its id")
+        parser.add_argument("--group", required=True, metavar="G", help="the list's name, or its id as '#9'")
         parser.add_argument("--create", action="store_true", help="make the list and fields that are missing")
         parser.add_argument("--mode", choices=Mode.values, default=Mode.REFORM_AND_ADD.value)
         parser.add_argument(
@@ -115,7 +115,7 @@ def _group(account: Account, *, actor: Actor, options: dict[str, Any]) -> Group 
     try:
         return find_group(actor, account=account, name=options["group"])
     except NotFound:
-        if not options["create"]:
+        if not options["create"] or is_group_id(options["group"]):
             raise
         return None
 
