@@ -7,6 +7,8 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from backupsvc import health
 
+handler400 = "recipients.views.pasting.not_read"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.live, name="health-live"),
     path("readyz", health.ready, name="health-ready"),

@@ -116,6 +116,28 @@ def test_pasted_addresses_are_as_good_as_a_file(wizard: Wizard) -> None:
     assert Group.objects.get(name="Pasted").recipients_count == 2
 
 
+@pytest.mark.parametrize("checks_tokens", [True, False])
+def test_pasting_too_much_says_so(checks_tokens: bool, wizard: Wizard, settings: Settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    # Where tokens are checked, the form is read before any view sees it.
+    wizard.get("import-new")
+    wizard.client.handler.enforce_csrf_checks = checks_tokens
+    path = wizard.url("import-new") + "?group="
+    text = "anna@example.com\n" * 100
+    refused = wizard.client.post(path, {"target": "new", "name": "Pasted", "text": text})
+    assert (refused.status_code, refused.headers["Location"]) == (302, path)
+    assert "This is too much text to be pasted." in wizard.get("import-new")
+    assert not Change.objects.exists()
+
+
+def test_another_form_that_is_too_long_is_not_said_to_be_pasted(wizard: Wizard, settings: Settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    change = wizard.begin(PEOPLE)
+    refused = wizard.post("import-map", change, name="x" * 2_000)
+    assert refused.status_code == 400
+    assert "was damaged on the way" in refused.content.decode()
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
