@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backupsvc.accounts.models import Account, AuditEntry, User
-from recipients.models import Change, Group
+from recipients.models import Change, Group, shown_file_name
 
 
 class Cause(models.TextChoices):
@@ -95,6 +95,10 @@ class Snapshot(models.Model):
     @property
     def is_restorable(self) -> bool:
         return self.state == SnapshotState.COMPLETE and not self.damaged_code
+
+    @property
+    def shown_detail(self) -> str:
+        return shown_file_name(self.detail) if self.cause == Cause.IMPORT else self.detail
 
 
 class PreparedArchive(models.Model):

@@ -11,6 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backupsvc.accounts.models import Account, User
@@ -409,6 +410,15 @@ class Change(models.Model):
         return self.state in UNDER_WAY
 
 
+# A file name for what was pasted; there the few rows are meant.
+PASTED_NAME = "pasted.txt"
+
+
+def shown_file_name(name: str) -> str:
+    """The name of an import's file as people read it: what was pasted never was one."""
+    return gettext("pasted text") if name == PASTED_NAME else name
+
+
 class Import(models.Model):
     """What an import was made of: the uploaded file, how it was read, and how its columns were mapped."""
 
@@ -438,6 +448,10 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+    @property
+    def shown_name(self) -> str:
+        return shown_file_name(self.file_name)
 
 
 class StagedRow(models.Model):

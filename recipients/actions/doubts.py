@@ -18,12 +18,10 @@ from recipients.imports.doubts import (
 )
 from recipients.imports.survey import Survey
 from recipients.mistakes import SLIPS
-from recipients.models import Change, Import, Mode
+from recipients.models import PASTED_NAME, Change, Import, Mode
 
 # How many mended cells are kept as examples.
 _KEPT = 3
-# A name for what was pasted; there the few rows are meant.
-PASTED_NAME = "pasted.txt"
 
 
 @dataclass

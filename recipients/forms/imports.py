@@ -18,12 +18,11 @@ from django.utils.translation import gettext_lazy as _
 
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.widgets import LongSelect
-from recipients.actions.doubts import PASTED_NAME
 from recipients.actions.imports import pasted
 from recipients.forms.days import in_full
 from recipients.imports.dialect import ENCODINGS, Dialect
 from recipients.imports.survey import COMMA, DAY, MONTH, POINT, UNKNOWN, Reading, Survey
-from recipients.models import Blank, Change, Group, Import, Mode, Status
+from recipients.models import PASTED_NAME, Blank, Change, Group, Import, Mode, Status
 from recipients.selectors import groups_of
 
 NAME_LENGTH = 255

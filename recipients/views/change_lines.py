@@ -136,7 +136,7 @@ def title_of(change: Change) -> str:
         run = change.import_run
     except ObjectDoesNotExist:
         return str(ChangeKind(change.kind).label)
-    return gettext("Import of %(file)s") % {"file": run.file_name}
+    return gettext("Import of %(file)s") % {"file": run.shown_name}
 
 
 def undoables(account: Account) -> list[Undoable]:

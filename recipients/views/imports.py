@@ -26,7 +26,7 @@ from recipients.forms.mapping import MappingForm
 from recipients.imports.doubts import about_reading
 from recipients.imports.mapping import Mapping, column_cells, fitting_type
 from recipients.imports.survey import Survey
-from recipients.models import Change, ChangeKind, ChangeState, Group, Import
+from recipients.models import Change, ChangeKind, ChangeState, Group, Import, shown_file_name
 from recipients.selectors import groups_of, unfinished_changes
 from recipients.views.import_steps import page_of, steps
 
@@ -222,7 +222,9 @@ def _reading_context(run: Import, form: ReadForm, account: Account) -> dict[str,
 def _remembered(run: Import) -> dict[str, Any] | None:
     """The file and time of the import whose mapping is proposed again."""
     found = run.dialect.get("remembered")
-    return {"file": found["file"], "on": datetime.fromisoformat(found["on"])} if found else None
+    return (
+        {"file": shown_file_name(found["file"]), "on": datetime.fromisoformat(found["on"])} if found else None
+    )
 
 
 def _certainty(found: dict[str, Any], *, is_doubtful: bool) -> str:

@@ -116,6 +116,30 @@ def test_pasted_addresses_are_as_good_as_a_file(wizard: Wizard) -> None:
     assert Group.objects.get(name="Pasted").recipients_count == 2
 
 
+def test_what_was_pasted_is_never_called_a_file(wizard: Wizard, lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    pages = []
+    # The second time the columns are remembered.
+    for name in ("Carl", "Cid"):
+        text = f"email,First name\n{name}@example.com,{name}\n"
+        wizard.post("import-new", target="existing", group=group.pk, text=text)
+        change = Change.objects.latest("pk")
+        pages += [wizard.get(page, change) for page in ("import-read", "import-map")]
+        wizard.preview(change)
+        pages.append(wizard.get("change-preview", change))
+        wizard.post("change-confirm", change)
+        work()
+        pages.append(wizard.get("change-result", change))
+    snapshot = Snapshot.objects.latest("pk")
+    group_page = reverse("recipients:group-changes", args=["acme", group.pk])
+    backups = [reverse("backups:list", args=["acme"]), reverse("backups:show", args=["acme", snapshot.pk])]
+    pages += [wizard.client.get(path).text for path in (group_page, *backups)]
+    assert not [page for page in pages if "pasted.txt" in page]
+    assert sum("pasted text" in page for page in pages) >= 8
+    assert "Import of pasted text" in pages[-3]
+    assert snapshot.detail == Import.objects.latest("pk").file_name == "pasted.txt"
+
+
 @pytest.mark.parametrize("checks_tokens", [True, False])
 def test_pasting_too_much_says_so(checks_tokens: bool, wizard: Wizard, settings: Settings) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
