@@ -34,11 +34,18 @@ UNCALCULATED = "#FORMULA?\x1a"
 # Behind a formula: nothing in the value, or no value. Looked for first, since most formulas have one.
 _NO_VALUE = rb"\s*(<(?:\w+:)?v(?:\s[^<>]*)?(?:/>|></(?:\w+:)?v>))?\s*</(?:\w+:)?c>"
 _AFTER_FORMULA = re.compile(rb"[f/]>" + _NO_VALUE)
-# The whole cell: its attributes, and the value's element if there is one.
+# The whole cell: its attributes, those of its formula, and the value's element if there is one.
 _UNCALCULATED = re.compile(
-    rb"<(?:\w+:)?c(\s[^<>]*)>\s*(?:<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)" + _NO_VALUE
+    rb"<(?:\w+:)?c(\s[^<>]*)>\s*<(?:\w+:)?f([^<>]*)(?:/>|>[^<]*</(?:\w+:)?f>)" + _NO_VALUE
 )
 _CELL_PLACE = re.compile(rb"\s" + _PLACE)
+# One formula for many cells; it stands in the first of them alone.
+_ARRAY = re.compile(
+    rb"(?=[^<>]*\st=[\"'](?:array|dataTable)[\"'])"
+    rb"[^<>]*\sref=[\"']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})[\"']"
+)
+# As many cells as a sheet may have: in one that people make, no two such formulas share a cell.
+_MOST_SPREAD = 20_000_000
 _TEXT_TYPE = re.compile(rb"\st=[\"']str[\"']")
 
 
@@ -50,9 +57,13 @@ class Places:
 
     def add(self, row: int, column: int) -> None:
         """Take note of a cell, once or again."""
-        rows = self._columns.setdefault(column, bytearray())
-        rows.extend(bytes(max(row + 1 - len(rows), 0)))
-        rows[row] = 1
+        self.fill(range(row, row + 1), column)
+
+    def fill(self, rows: range, column: int) -> None:
+        """Take note of the cells of a column in these rows."""
+        known = self._columns.setdefault(column, bytearray())
+        known.extend(bytes(max(rows.stop - len(known), 0)))
+        known[rows.start : rows.stop] = b"\1" * len(rows)
 
     def __contains__(self, place: tuple[int, int]) -> bool:
         row, column = place
@@ -88,6 +99,8 @@ class Shown:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.errors: dict[tuple[int, int], str] = {}
         self.uncalculated = Places()
+        # Where formulas for many cells go that have no result: their first and last rows and columns.
+        self._arrays = set[tuple[int, int, int, int]]()
         self._formats = _padded_formats(archive)
         # For each column, the style of each row's cell (0: none of these), so that a million stay small.
         self._styles: dict[int, array[int]] = {}
@@ -111,7 +124,7 @@ class Shown:
             self._look_for_uncalculated(block)
 
     def _look_for_uncalculated(self, block: bytes) -> None:
-        for attributes, empty in _UNCALCULATED.findall(block):
+        for attributes, formula, empty in _UNCALCULATED.findall(block):
             # An empty text is a result too: <c t="str"><f>…</f><v></v></c>, in Excel and all that follow it.
             # Without the type, nothing was calculated: openpyxl writes an empty <v> or none. And the type
             # alone says nothing: there are writers that give it to every formula, without a <v>.
@@ -119,6 +132,23 @@ class Shown:
                 continue
             if place := _CELL_PLACE.search(attributes):
                 self.uncalculated.add(int(place[2]) - 1, column_number(place[1]) - 1)
+            if spread := _ARRAY.match(formula):
+                left, top, right, bottom = spread.groups()
+                self._arrays.add((int(top), int(bottom), column_number(left), column_number(right)))
+
+    def spread(self, *, height: int, width: int) -> None:
+        """Take note of all cells of such formulas, when the sheet was looked at to its end and has that size.
+
+        Raises Refusal: file.spreadsheet_too_large.
+        """
+        allowed = _MOST_SPREAD
+        for top, bottom, first, last in self._arrays:
+            rows, columns = range(max(top - 1, 0), min(bottom, height)), range(first - 1, min(last, width))
+            allowed -= len(rows) * len(columns)
+            if allowed < 0:
+                raise Refusal("file.spreadsheet_too_large")
+            for column in columns if rows else ():
+                self.uncalculated.fill(rows, column)
 
     def text(self, row: int, column: int, value: Any) -> str | None:
         """See CellTexts."""

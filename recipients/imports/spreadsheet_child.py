@@ -91,6 +91,10 @@ def _write_sheet(path: str, *, sheet: str, limit: int) -> None:
         table = workbook.get_sheet_by_name(name)
         about: dict[str, Any] = {"sheets": names, "name": name, "merged": _merged_rows(table)}
         about["last_row"] = _rows_to_last_value(table)
+        if isinstance(shown, Shown):
+            height, width = shown.uncalculated.size
+            last_column = table.end[1] + 1 if table.end else 0
+            shown.spread(height=max(about["last_row"], height), width=max(last_column, width))
         if shown:
             about["last_row"] = max(about["last_row"], shown.uncalculated.size[0])
             about |= {"errors": len(shown.errors), "uncalculated": len(shown.uncalculated)}

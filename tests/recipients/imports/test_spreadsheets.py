@@ -15,7 +15,7 @@ import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
 
 from backupsvc.errors import Refusal
-from recipients.imports import spreadsheet
+from recipients.imports import spreadsheet, spreadsheet_cells
 from recipients.imports.check import Rejected, Rules, StagedRow, check_row
 from recipients.imports.mapping import AttributeSpec, Mapping
 from recipients.imports.reader import read
@@ -354,6 +354,71 @@ def test_rows_of_nothing_but_formulas_without_results_are_there(path: Path) -> N
     ]
     assert [line for line, _ in rows_of(path, found)] == [2, 3, 5]
     assert (uncalculated(found), found.rows_estimate) == (6, 4)
+
+
+ARRAY = '<c r="B2"><f {}>UNIQUE(1)</f>{}</c>'
+
+
+def with_array(path: Path, cell: str) -> Sniffed:
+    """Four people; a formula for the status of several of them, its first cell written as `cell`."""
+    with_status_cell(path, cell)
+    cells = '<row r="4"><c r="A4" t="inlineStr"><is><t>c@x.com</t></is></c><c r="B4"/></row>'
+    cells += '<row r="5"><c r="A5" t="inlineStr"><is><t>d@x.com</t></is></c></row></sheetData>'
+
+    def change(name: str, content: bytes) -> bytes:
+        if not name.endswith("sheet1.xml"):
+            return content
+        return content.replace(b"</sheetData>", cells.encode())
+
+    rewritten(path, change)
+    return sniff(path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "found"),
+    [
+        ('t="array" ref="B2:B5"', [UNCALCULATED, "active", UNCALCULATED, UNCALCULATED]),
+        ("ref='B2:B4' t='array' ca='1'", [UNCALCULATED, "active", UNCALCULATED, ""]),
+        ('t="dataTable" ref="B2:B5" dt2D="0"', [UNCALCULATED, "active", *[UNCALCULATED] * 2]),
+        # As far as the sheet goes, and no further.
+        ('t="array" ref="B2:XFD1048576"', [UNCALCULATED, "active", *[UNCALCULATED] * 2]),
+        ('t="array" ref="B2:ZZZ9999999"', [UNCALCULATED, "active", *[UNCALCULATED] * 2]),
+        ('t="array" ref="B5:B0"', [UNCALCULATED, "active", "", ""]),
+        # Here every cell has a formula of its own.
+        ('t="shared" si="0" ref="B2:B5"', [UNCALCULATED, "active", "", ""]),
+    ],
+)
+def test_a_formula_for_many_cells_without_a_result_leaves_none_of_them_empty(
+    path: Path, attributes: str, found: list[str]
+) -> None:
+    sniffed = with_array(path, ARRAY.format(attributes, "<v></v>"))
+    rows = [cells for _, cells in rows_of(path, sniffed)]
+    assert [(cells[0], cells[1] if len(cells) > 1 else "") for cells in rows] == list(
+        zip(["a@x.com", "b@x.com", "c@x.com", "d@x.com"], found, strict=True)
+    )
+    assert [cells[2:] for cells in rows[:2]] == [["A"], ["B"]]
+    assert uncalculated(sniffed)
+
+
+def test_a_formula_for_many_cells_that_came_to_something_is_read(path: Path) -> None:
+    cell = ARRAY.format('t="array" ref="B2:B5"', "<v>7</v>")
+    sniffed = with_array(path, cell)
+    assert [cells[1:2] for _, cells in rows_of(path, sniffed)] == [["7"], ["active"], [""], [""]]
+    assert not uncalculated(sniffed)
+
+
+def test_formulas_for_more_cells_than_a_sheet_has_are_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreadsheet_cells, "_MOST_SPREAD", 9)
+    with_array(path, ARRAY.format('t="array" ref="B2:C5"', "<v></v>"))
+    with zipfile.ZipFile(path) as archive:
+        shown = spreadsheet_cells.Shown(archive)
+        shown.look(archive.read("xl/worksheets/sheet1.xml"))
+    shown.spread(height=5, width=3)
+    shown.look(b'<c r="C2"><f t="array" ref="C2:C5">1</f></c>')
+    with pytest.raises(Refusal, match=r"file\.spreadsheet_too_large"):
+        shown.spread(height=5, width=3)
 
 
 def test_no_formula_without_a_result_is_missed_where_two_blocks_of_the_file_meet(path: Path) -> None:
