@@ -15,7 +15,7 @@ from backupsvc.errors import Refusal
 from recipients.actions.groups import lock_group, raise_revision
 from recipients.bulk.engine import engine
 from recipients.imports.mapping import check_name
-from recipients.models import MOST_ATTRIBUTES, Attribute, AttributeType, Group
+from recipients.models import MOST_ATTRIBUTES, UNDER_WAY, Attribute, AttributeType, Change, ChangeKind, Group
 from recipients.selectors import attributes_of
 
 
@@ -99,10 +99,14 @@ def type_of_deleted(account: Account, *, name: str) -> str:
 def delete_attribute(attribute: Attribute, *, actor: Actor) -> None:
     """Delete the field and its values, in every list that has it."""
     require(actor, account=attribute.account, permission=Permission.MANAGE)
-    for group in _groups_with(attribute):
-        group = lock_group(group.pk)
-        engine().drop_attribute(group.pk, name=attribute.name)
-        raise_revision(group)
+    emptied = set[int]()
+    # Large lists take their time: what came to be or was brought back meanwhile may have values too.
+    while left := [group.pk for group in _groups_with(attribute) if group.pk not in emptied]:
+        for group_id in left:
+            group = lock_group(group_id)
+            engine().drop_attribute(group.pk, name=attribute.name)
+            raise_revision(group)
+        emptied.update(left)
     record(
         "attribute.deleted",
         account=attribute.account,
@@ -117,4 +121,7 @@ def delete_attribute(attribute: Attribute, *, actor: Actor) -> None:
 def _groups_with(attribute: Attribute) -> Iterable[Group]:
     if attribute.group is not None:
         return [attribute.group]
-    return Group.objects.filter(account=attribute.account, deleted_at__isnull=True).order_by("pk")
+    # A list that a restore is just bringing back counts as deleted until the restore is committed.
+    under_way = Change.objects.filter(account=attribute.account, state__in=UNDER_WAY, kind=ChangeKind.RESTORE)
+    is_there = Q(deleted_at__isnull=True) | Q(pk__in=under_way.values("group"))
+    return Group.objects.filter(is_there, account=attribute.account).order_by("pk")

@@ -7,13 +7,16 @@ import io
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from backups.actions.downloads import download
 from backups.actions.restore import plan_restore
 from backupsvc.jobs.runner import drain
+from recipients.actions import attributes
 from recipients.actions.attributes import create_attribute, delete_attribute
 from recipients.actions.changes import confirm_change
 from recipients.actions.exports import export_group
+from recipients.actions.groups import lock_group
 from recipients.exports import KINDS
 from recipients.models import Attribute, Change, Group, Recipient
 from tests.fixtures.lists import Lists, snapshot_of
@@ -95,6 +98,52 @@ def test_a_field_deleted_while_a_restore_waits_is_made_again_with_its_type(
     assert values(group) == {"anna@example.com": {"fld": "1"}}
     assert fields() == [("fld", "number", group.pk)]
     assert [row["fld"] for row in live_rows(lists, group)] == ["1"]
+
+
+def delete_from_view(group: Group) -> None:
+    """The list is deleted, without the time and the backup that this takes."""
+    Group.objects.filter(pk=group.pk).update(hidden_at=timezone.now(), deleted_at=timezone.now())
+
+
+def test_deleting_a_field_waits_for_a_restore_that_brings_a_list_back(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = with_field(lists, of_list=False)
+    snapshot = snapshot_of(lists, group)
+    delete_from_view(group)
+    restore, staging = plan_restore(snapshot, actor=lists.actor)
+    drain(staging)
+    change = Change.objects.get(pk=restore.pk)
+    job = confirm_change(change, actor=lists.actor)
+    locked = list[int]()
+
+    def lock(group_id: int) -> Group:
+        locked.append(group_id)
+        return lock_group(group_id)
+
+    monkeypatch.setattr(attributes, "lock_group", lock)
+    delete_attribute(Attribute.objects.get(), actor=lists.actor)
+    assert locked == [group.pk]
+    drain(job)
+    change.refresh_from_db()
+    assert change.state == "done"
+    assert (values(group), fields()) == ({"anna@example.com": {"fld": "1"}}, [("fld", "number", group.pk)])
+
+
+def test_a_field_goes_from_a_list_too_that_was_brought_back_while_it_was_deleted(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = with_field(lists, of_list=False)
+    delete_from_view(back)
+    lists.group("email\nbob@example.com\n", name="Slow")
+
+    def lock(group_id: int) -> Group:
+        Group.objects.filter(pk=back.pk).update(hidden_at=None, deleted_at=None)
+        return lock_group(group_id)
+
+    monkeypatch.setattr(attributes, "lock_group", lock)
+    delete_attribute(Attribute.objects.get(), actor=lists.actor)
+    assert values(back) == {"anna@example.com": {}}
 
 
 def test_a_field_whose_type_nobody_knows_any_more_comes_back_as_text(lists: Lists) -> None:
