@@ -142,13 +142,24 @@ def revive_group(group: Group, *, actor: Actor) -> Group:
     deletion = last_deletion(group)
     if deletion and group.deleted_at is None and deletion.state in STANDING:
         call_off_deletion(deletion)
-    group.name = free_name(group.account, name=group.name)
     group.hidden_at = group.deleted_at = None
-    group.save(update_fields=["name", "hidden_at", "deleted_at"])
+    name = group.name
+    try:
+        _save_called(group, name=name)
+    except Refusal:
+        # Somebody took the name between the look and the write: it is seen by now, and there are others.
+        _save_called(group, name=name)
     recount(group)
     raise_revision(group)
     record("group.revived", account=group.account, actor=actor, group_id=group.pk, target=group.name)
     return group
+
+
+def _save_called(group: Group, *, name: str) -> None:
+    """Save a list that is shown again, under its name or one like it. Raises Refusal."""
+    group.name = free_name(group.account, name=name)
+    with _refused_if_taken(group.name):
+        group.save(update_fields=["name", "hidden_at", "deleted_at"])
 
 
 def check_not_being_removed(group: Group) -> None:

@@ -17,6 +17,7 @@ from backups.invariants import check_all
 from backups.models import Snapshot
 from backups.storage import StorageRefused
 from backupsvc.accounts.actor import Actor, operator
+from backupsvc.accounts.models import Account
 from backupsvc.errors import NotFound, Refusal
 from backupsvc.jobs import runner
 from backupsvc.jobs.clock import database_now
@@ -24,6 +25,7 @@ from backupsvc.jobs.models import ENDED, Job, JobState
 from backupsvc.jobs.runner import drain
 from backupsvc.wording import say
 from recipients.access import get_group
+from recipients.actions import groups
 from recipients.actions.changes import DELETE_JOB, cancel_change, confirm_change
 from recipients.actions.deletion import delete_group, undo_deletion
 from recipients.actions.groups import PURGE_JOB, create_group
@@ -148,6 +150,24 @@ def test_the_backup_of_a_deletion_does_not_expire_before_the_rows_are_gone(lists
 
 
 STOPPED = pytest.mark.parametrize("how", ["cancelled", "failed"])
+
+
+def test_a_list_comes_back_although_its_name_is_taken_at_the_last_moment(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = lists.group("email\nanna@example.com\n")
+    deletion = delete_group(group, actor=lists.actor)
+    free, rivals = groups.free_name, list[Group]()
+
+    def just_taken(account: Account, *, name: str) -> str:
+        found = free(account, name=name)
+        if not rivals:
+            rivals.append(Group.objects.create(account=account, name=found))
+        return found
+
+    monkeypatch.setattr(groups, "free_name", just_taken)
+    assert undo_deletion(deletion, actor=lists.actor).name == "News (restored 1)"
+    assert Group.objects.filter(hidden_at=None).count() == 2
 
 
 @STOPPED
