@@ -261,7 +261,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
-# Whoever was invited has shown that the mailbox is theirs.
+# Whoever was invited chooses the password by a mailed link, which shows that the mailbox is theirs.
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if ALLOW_SIGNUP else "optional"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False

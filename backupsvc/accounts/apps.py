@@ -13,5 +13,7 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        """Have the log protected whenever the database was migrated."""
+        """Connect the signals; have the log protected whenever the database was migrated."""
+        from backupsvc.accounts import receivers  # noqa: F401, PLC0415  # connects signals
+
         post_migrate.connect(protect, sender=self, dispatch_uid="accounts.protect")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
 
@@ -49,6 +50,7 @@ def test_somebody_who_has_a_password_is_told_to_sign_in_as_usual(
     client_of: ClientOf,
     django_capture_on_commit_callbacks: object,
 ) -> None:
+    EmailAddress.objects.create(user=stranger, email=stranger.email, primary=True, verified=True)
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
         invite(client_of(olivia), "STRANGER@example.com")
     assert Member.objects.filter(account=account, user=stranger).exists()

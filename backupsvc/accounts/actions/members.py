@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from allauth.account.models import EmailAddress
+from allauth.account.utils import has_verified_email
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
@@ -19,7 +20,8 @@ from backupsvc.errors import Refusal
 
 @transaction.atomic
 def add_member(account: Account, *, actor: Actor, email: str, role: str) -> Member:
-    """Let a person in. Who cannot sign in yet gets a mail with a link to choose a password.
+    """Let a person in. Who cannot sign in yet, or never showed that the address is theirs, gets a mail
+    with a link to choose a password.
 
     Refusals: user.email_invalid, member.role_unknown, member.already_in
     """
@@ -28,6 +30,7 @@ def add_member(account: Account, *, actor: Actor, email: str, role: str) -> Memb
     user, _created = find_or_create_user(email)
     if Member.objects.filter(account=account, user=user).exists():
         raise Refusal("member.already_in", email=user.email)
+    _forget_unproven_password(user)
     member = Member.objects.create(account=account, user=user, role=role)
     audit.record("member.added", account=account, actor=actor, target=user.email, role=role)
     # After the commit: nobody is invited into an account that then has not let them in. Robust: a mail
@@ -89,6 +92,14 @@ def find_or_create_user(email: str, *, password: str | None = None) -> tuple[Use
     # Whoever makes users with a password answers for their address.
     EmailAddress.objects.create(user=user, email=email, primary=True, verified=password is not None)
     return user, True
+
+
+def _forget_unproven_password(user: User) -> None:
+    """Whoever chose the password of an address that nobody has proven may be anybody: the mail decides."""
+    # Operators are made by command, without a mail.
+    if user.has_usable_password() and not user.is_superuser and not has_verified_email(user, user.email):
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
 
 
 def _locked(member: Member) -> Member:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from backupsvc.accounts.actor import Actor
@@ -20,3 +21,11 @@ def change_profile(user: User, *, actor: Actor, name: str | None = None, languag
         user.language = language
     user.save(update_fields=["name", "language"])
     return user
+
+
+@transaction.atomic
+def prove_address(user: User) -> None:
+    """Note that the user reads the mail to their address: only then allauth offers a second factor."""
+    address, _created = EmailAddress.objects.get_or_create(user=user, email=user.email)
+    address.set_verified()
+    address.set_as_primary(conditional=True)
