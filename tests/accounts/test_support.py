@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from backups.actions.snapshots import request_snapshot
 from backupsvc.accounts.actor import Origin
 from backupsvc.accounts.models import Account, AuditEntry, Member, Role, User
+from backupsvc.jobs.runner import drain
 from tests.fixtures.cast import ClientOf
+from tests.fixtures.lists import Lists
 
 
 @pytest.mark.parametrize("text", ["acme", "Letters", "OLIVIA@example.com", " acme "])
@@ -87,3 +90,32 @@ def test_every_page_support_staff_look_at_is_in_the_accounts_log(
     client_of(sam).get("/a/acme/settings/privacy/")
     entry = AuditEntry.objects.get(event="support.viewed")
     assert (entry.user, entry.origin, entry.target) == (sam, "support", "/a/acme/settings/privacy/")
+
+
+def test_support_leafing_by_htmx_is_in_the_log(lists: Lists, sam: User, client_of: ClientOf) -> None:
+    people = "".join(f"person{number:02}@example.com\n" for number in range(60))
+    group = lists.group(f"email\n{people}")
+    snapshot, job = request_snapshot(group, actor=lists.actor)
+    drain(job)
+    client = client_of(sam)
+    pages = f"/a/acme/recipients/{group.pk}/", f"/a/acme/backups/{snapshot.pk}/"
+    asked = {"q": "person", "after": "person07@example.com"}, {"q": "person", "skip": "50"}
+    for page, question in zip(pages, asked, strict=True):
+        assert "person55@example.com" in client.get(page, question, headers={"HX-Request": "true"}).text
+    seen = AuditEntry.objects.filter(event="support.viewed").order_by("pk").values_list("target", flat=True)
+    assert list(seen) == [f"{pages[0]}?after=…", f"{pages[1]}?skip=50"]
+
+
+def test_what_pages_ask_for_by_themselves_fills_no_log(lists: Lists, sam: User, client_of: ClientOf) -> None:
+    group = lists.group("email\nanna@example.com\n")
+    change, _job = lists.confirm("email\nbob@example.com\n", into=group)
+    snapshot, _job = request_snapshot(group, actor=lists.actor)
+    polled = [f"/a/acme/backups/{snapshot.pk}/row/"]
+    polled += [f"/a/acme/recipients/changes/{change.pk}/{part}/" for part in ("preview", "progress")]
+    client = client_of(sam)
+    for path in polled:
+        assert "example.com" not in client.get(path, headers={"HX-Request": "true"}).text
+    assert not AuditEntry.objects.filter(event="support.viewed").exists()
+    # As a page of its own, one is looked at.
+    client.get(polled[-1])
+    assert AuditEntry.objects.get(event="support.viewed").target == polled[-1]

@@ -26,6 +26,10 @@ P = ParamSpec("P")
 # Where a session remembers the account a person was in, and those support staff have opened.
 LAST_ACCOUNT = "account"
 SUPPORT_VISITS = "support_visits"
+# What pages ask for by themselves, every second: these parts tell how far work is, and nobody's address.
+POLLED = frozenset({"backups:row", "recipients:change-preview", "recipients:change-progress"})
+# How an address says how far one has leafed.
+PLACES = ("after", "before", "skip")
 
 
 class SignedInRequest(HttpRequest):
@@ -78,8 +82,8 @@ def account_view(
                 account = found.account
                 enter(inside, found)
                 check(found.permissions, permission)
-                if inside.is_support_visit and request.method == "GET" and not inside.htmx:
-                    support.view_page(account, actor=inside.actor, path=request.path)
+                if inside.is_support_visit and request.method == "GET" and not _is_poll(inside):
+                    support.view_page(account, actor=inside.actor, path=_seen_path(request))
                 return view(inside, account, *args, **kwargs)
             except Refusal as refusal:
                 return refused(request, refusal)
@@ -105,6 +109,20 @@ def enter(request: AccountRequest, found: Visit) -> None:
             request.session[SUPPORT_VISITS] = [*visits, account.pk]
     if request.session.get(LAST_ACCOUNT) != account.slug:
         request.session[LAST_ACCOUNT] = account.slug
+
+
+def _is_poll(request: AccountRequest) -> bool:
+    # Whoever only says that htmx asks gets the part that polls get, too.
+    match = request.resolver_match
+    return bool(request.htmx) and match is not None and match.view_name in POLLED
+
+
+def _seen_path(request: HttpRequest) -> str:
+    """The page's address for the log: with how far one has leafed, without what one searched for."""
+    places = {name: request.GET[name] for name in PLACES if request.GET.get(name)}
+    # In a list of recipients, the place to go on from is somebody's address.
+    shown = [f"{name}={place if place.isdecimal() else '…'}" for name, place in places.items()]
+    return "?".join(filter(None, (request.path, "&".join(shown))))
 
 
 def usual_account(request: HttpRequest) -> Visit | None:
