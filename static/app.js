@@ -44,3 +44,20 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-copies]");
   if (link) navigator.clipboard?.writeText(link.dataset.copies);
 });
+
+// What htmx gets no answer to is said, until something works again.
+function tellLost() {
+  const messages = document.querySelector("#messages");
+  if (messages.querySelector("[data-lost]")) return;
+  messages.prepend(document.querySelector("#lost").content.cloneNode(true));
+  messages.scrollIntoView({ block: "nearest" });
+}
+document.addEventListener("htmx:sendError", tellLost);
+document.addEventListener("htmx:responseError", ({ detail }) => {
+  if (detail.xhr.status >= 500) tellLost();
+  // What is refused once is not asked for every second: a copy knows nothing of htmx.
+  else if (detail.elt.matches('[hx-trigger^="every"]')) detail.elt.replaceWith(detail.elt.cloneNode(true));
+});
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.successful) document.querySelector("#messages [data-lost]")?.remove();
+});

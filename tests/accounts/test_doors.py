@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import connection
@@ -55,6 +56,29 @@ def test_visitors_are_asked_to_sign_in(path: str, account: Account) -> None:
     answer = Client().get(path)
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith("/accounts/login/")
+
+
+@pytest.mark.parametrize(
+    ("shown", "comes_back_to"),
+    [
+        ("http://testserver/a/acme/recipients/7/?q=anna", "/a/acme/recipients/7/?q=anna"),
+        ("https://evil.example/a/acme/", "/"),
+        ("http://testserver//evil.example/", "/"),
+        ("http://testserver////evil.example/", "/"),
+        ("javascript:alert(1)", "/"),
+        ("", "/"),
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_htmx_without_a_session_is_led_to_the_sign_in(
+    method: str, shown: str, comes_back_to: str, account: Account
+) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": shown, "Referer": "http://testserver/a/acme/log/"}
+    answer = getattr(Client(), method)("/a/acme/members/?page=2", headers=headers)
+    assert answer.content == b""
+    address = urlsplit(answer.headers["HX-Redirect"])
+    assert address.path == "/accounts/login/"
+    assert parse_qs(address.query)["next"] == [comes_back_to]
 
 
 @pytest.mark.parametrize("name", ["olivia", "victor"])

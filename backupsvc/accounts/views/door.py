@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec, cast
 
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django_htmx.http import reswap, retarget
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from backupsvc.accounts.access import Permission, Visit, check, usual_visit, visit
@@ -61,7 +62,7 @@ def signed_in_view(
         except Refusal as refusal:
             return refused(request, refusal)
 
-    return login_required(opened)
+    return _to_sign_in_first(opened)
 
 
 def account_view(
@@ -88,9 +89,23 @@ def account_view(
             except Refusal as refusal:
                 return refused(request, refusal)
 
-        return login_required(opened)
+        return _to_sign_in_first(opened)
 
     return decorate
+
+
+def _to_sign_in_first(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Lead visitors to the sign-in, and from there to the page they were on."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        answer = redirect_to_login(shown_path(request))
+        # Or the sign-in would stand within a part of the page.
+        return HttpResponseClientRedirect(answer.url) if cast("SignedInRequest", request).htmx else answer
+
+    return opened
 
 
 def enter(request: AccountRequest, found: Visit) -> None:
@@ -138,14 +153,13 @@ def usual_account(request: HttpRequest) -> Visit | None:
 
 
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """The answer to a refusal: a page, or for htmx a message in the page that is already there."""
+    """The answer to a refusal: a page, or for htmx a message in the page that is there (base.html)."""
     if isinstance(refusal, NotFound):
         raise Http404(refusal.code) from refusal
     status = 403 if isinstance(refusal, Forbidden) else 400
     context = {"text": say(refusal), "status": status, "back": back_path(request)}
     if getattr(request, "htmx", None):
-        fragment = render(request, "components/_problem.html", context, status=status)
-        return reswap(retarget(fragment, "#messages"), "innerHTML")
+        return render(request, "components/_problem.html", context, status=status)
     if status == 403:
         context["owners"] = owners_of(request)
         return render(request, "accounts/forbidden.html", context, status=status)
@@ -160,6 +174,16 @@ def owners_of(request: HttpRequest) -> list[User]:
     return list(
         User.objects.filter(memberships__account=account, memberships__role=Role.OWNER).order_by("email")
     )
+
+
+def shown_path(request: HttpRequest) -> str:
+    """The page that a person has before them: what was asked for, or where a part of it was asked from."""
+    htmx: HtmxDetails = cast("SignedInRequest", request).htmx
+    if not htmx:
+        return request.get_full_path()
+    path = htmx.current_url_abs_path or "/"
+    is_ours = url_has_allowed_host_and_scheme(path, {request.get_host()}, require_https=request.is_secure())
+    return path if is_ours else "/"
 
 
 def back_path(request: HttpRequest) -> str:
