@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "backupsvc.accounts.middleware.VaryMiddleware",
+    "backupsvc.accounts.middleware.NotAllowedMiddleware",
 ]
 ROOT_URLCONF = "backupsvc.urls"
 WSGI_APPLICATION = "backupsvc.wsgi.application"

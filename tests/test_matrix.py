@@ -82,7 +82,7 @@ DOORS |= {
         "import-map": Door(EDIT, EDIT),
         "import-mode": Door(EDIT, EDIT),
         "change-preview": READ,
-        "change-confirm": Door(None, EDIT),
+        "change-confirm": Door(VIEW, EDIT),
         "change-progress": READ,
         "change-result": READ,
         "change-cancel": Door(None, EDIT),

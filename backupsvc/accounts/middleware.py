@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.contrib.auth.middleware import get_user
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
@@ -36,6 +37,20 @@ class ActorMiddleware:
         finally:
             # Views activate the zone of their account; the next request of this thread may have none.
             timezone.deactivate()
+
+
+class NotAllowedMiddleware:
+    """Puts words and a way on into the answer to a method that an address does not take: it is empty."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not response.content:
+            page = render(request, "405.html", status=response.status_code)
+            response.content = page.content
+        return response
 
 
 class VaryMiddleware:

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from backupsvc.accounts.access import Permission
@@ -51,10 +51,14 @@ def preview(request: AccountRequest, account: Account, change_id: int) -> HttpRe
     return _preview(request, account, change, _form(change))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @account_view()
 def confirm(request: AccountRequest, account: Account, change_id: int) -> HttpResponseBase:
     """Let the change go. Sent twice, the second time leads to the same progress."""
+    if request.method != "POST":
+        # A form that was refused stands at this address: whoever asks for it anew wants the change's page.
+        change = get_change(request.actor, account=account, change_id=change_id)
+        return redirect(page_of(change), account.slug, change.pk)
     change = _mine(request, account, change_id)
     form = ConfirmForm(data=request.POST, is_doubtful=_is_doubtful(change))
     if change.state == ChangeState.PREVIEW and not form.is_valid():

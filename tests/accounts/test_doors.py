@@ -59,6 +59,25 @@ def test_visitors_are_asked_to_sign_in(path: str, account: Account) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "clicked_on", "comes_back_to"),
+    [
+        ("get", "", "/a/acme/members/?page=2"),
+        ("get", "http://testserver/a/acme/log/", "/a/acme/members/?page=2"),
+        ("post", "http://testserver/a/acme/log/?list=3", "/a/acme/log/?list=3"),
+        ("post", "https://evil.example/a/acme/log/", "/"),
+        ("post", "", "/"),
+    ],
+)
+def test_after_signing_in_one_is_where_one_clicked(
+    method: str, clicked_on: str, comes_back_to: str, account: Account
+) -> None:
+    answer = getattr(Client(), method)("/a/acme/members/?page=2", headers={"Referer": clicked_on})
+    address = urlsplit(answer.headers["Location"])
+    assert address.path == "/accounts/login/"
+    assert parse_qs(address.query)["next"] == [comes_back_to]
+
+
+@pytest.mark.parametrize(
     ("shown", "comes_back_to"),
     [
         ("http://testserver/a/acme/recipients/7/?q=anna", "/a/acme/recipients/7/?q=anna"),

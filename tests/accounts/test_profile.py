@@ -49,6 +49,16 @@ def test_the_choice_of_a_language_never_leads_elsewhere(target: str, db: None) -
     assert answer.headers["Location"] == "/"
 
 
+def test_the_language_of_a_page_that_a_form_was_sent_to_is_that_of_the_page_before(
+    account: Account, victor: User, client_of: ClientOf
+) -> None:
+    client = client_of(victor)
+    shown = "/a/acme/members/?page=2"
+    refused = client.post("/a/acme/members/3/remove/", headers={"Referer": f"http://testserver{shown}"})
+    assert f'name="next" value="{shown}"' in " ".join(refused.text.split())
+    assert f'name="next" value="{shown}"' in " ".join(client.get(shown).text.split())
+
+
 def test_looking_does_not_change_the_language(account: Account, olivia: User, client_of: ClientOf) -> None:
     assert client_of(olivia).get("/language/", {"language": "de"}).status_code == 405
 

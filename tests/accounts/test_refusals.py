@@ -78,7 +78,11 @@ def test_a_form_without_its_token_is_refused_in_words(account: Account, olivia: 
 def test_a_wrong_method_is_refused(
     method: str, path: str, account: Account, olivia: User, client_of: ClientOf
 ) -> None:
-    assert getattr(client_of(olivia), method)(path).status_code == 405
+    answer = getattr(client_of(olivia), method)(path)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"]
+    assert "Nothing was changed." in answer.text
+    assert "profile-toggle" in answer.text
 
 
 def test_no_page_can_be_put_into_a_frame_or_run_foreign_scripts(

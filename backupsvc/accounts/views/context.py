@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from backupsvc.accounts.views.door import usual_account
+from backupsvc.accounts.views.door import shown_path, usual_account
 
 # The menu entry that stands for a page, by the namespace or the name of its address.
 MENU_OF = {"recipients": "recipients", "backups": "backups", "accounts:log": "log"}
@@ -23,6 +23,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "is_support_visit": getattr(request, "is_support_visit", False),
         "my_accounts": getattr(request, "my_accounts", ()),
         "menu": menu_entry(request),
+        "shown_path": shown_path(request),
     }
     actor = getattr(request, "actor", None)
     if actor is None:

@@ -177,10 +177,10 @@ def owners_of(request: HttpRequest) -> list[User]:
 
 
 def shown_path(request: HttpRequest) -> str:
-    """The page that a person has before them: what was asked for, or where a part of it was asked from."""
-    htmx: HtmxDetails = cast("SignedInRequest", request).htmx
+    """The page a person has before them: what was asked for, or where a form or a part was asked from."""
+    htmx: HtmxDetails | None = getattr(request, "htmx", None)
     if not htmx:
-        return request.get_full_path()
+        return request.get_full_path() if request.method in ("GET", "HEAD") else back_path(request)
     path = htmx.current_url_abs_path or "/"
     is_ours = url_has_allowed_host_and_scheme(path, {request.get_host()}, require_https=request.is_secure())
     return path if is_ours else "/"

@@ -310,9 +310,19 @@ def test_who_may_only_look_sees_all_and_does_nothing(
         assert client_of(stranger).get(at(name, change)).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["change-confirm", "change-cancel"])
-def test_what_changes_something_is_never_a_link(lists: Lists, olivia_client: Client, name: str) -> None:
-    assert olivia_client.get(at(name, lists.preview(PEOPLE))).status_code == 405
+def test_what_changes_something_is_never_a_link(lists: Lists, olivia_client: Client) -> None:
+    assert olivia_client.get(at("change-cancel", lists.preview(PEOPLE))).status_code == 405
+
+
+def test_asking_anew_for_a_confirmation_leads_to_the_page_of_the_change(
+    lists: Lists, olivia_client: Client
+) -> None:
+    change = lists.preview(PEOPLE)
+    answer = olivia_client.get(at("change-confirm", change))
+    assert answer.headers["Location"] == at("change-preview", change)
+    confirmed(olivia_client, change)
+    answer = olivia_client.get(at("change-confirm", change))
+    assert answer.headers["Location"] == at("change-progress", change)
 
 
 def test_a_restore_goes_the_same_way_in_its_own_words(lists: Lists, olivia_client: Client) -> None:
