@@ -68,7 +68,7 @@ MIDDLEWARE = [
     "backupsvc.accounts.middleware.ActorMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "backupsvc.accounts.middleware.VaryMiddleware",
+    "backupsvc.accounts.middleware.BrowserCacheMiddleware",
     "backupsvc.accounts.middleware.NotAllowedMiddleware",
 ]
 ROOT_URLCONF = "backupsvc.urls"

@@ -53,8 +53,12 @@ class NotAllowedMiddleware:
         return response
 
 
-class VaryMiddleware:
-    """Tells a browser's cache that a page and a part of it share an address: Back must not show the part."""
+class BrowserCacheMiddleware:
+    """Tells caches what they may keep of an answer that says nothing of it itself.
+
+    A page and a part of it share an address: Back must not show the part. What somebody sees who is signed
+    in holds people's addresses, and must not outlive the session.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -62,4 +66,6 @@ class VaryMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         patch_vary_headers(response, ("HX-Request",))
+        if getattr(request, "actor", None) is not None and not response.has_header("Cache-Control"):
+            response.headers["Cache-Control"] = "private, no-store"
         return response

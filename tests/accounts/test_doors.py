@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from backupsvc.accounts.models import Account, User
 from tests.fixtures.cast import ClientOf
+from tests.fixtures.lists import Lists
 
 
 def without_token(html: str) -> str:
@@ -98,6 +99,18 @@ def test_htmx_without_a_session_is_led_to_the_sign_in(
     address = urlsplit(answer.headers["HX-Redirect"])
     assert address.path == "/accounts/login/"
     assert parse_qs(address.query)["next"] == [comes_back_to]
+
+
+def test_pages_with_people_are_kept_by_no_cache(lists: Lists, olivia: User, client_of: ClientOf) -> None:
+    group = lists.group("email\nanna@example.com\n")
+    people = f"/a/acme/recipients/{group.pk}/"
+    browser = client_of(olivia)
+    for path in (people, "/a/acme/recipients/99/", "/profile/", "/"):
+        answers = [browser.get(path), browser.get(path, headers={"HX-Request": "true"})]
+        assert {answer.headers["Cache-Control"] for answer in answers} == {"private, no-store"}
+    assert browser.post(f"{people}download/csv/").headers["Cache-Control"] == "no-store"
+    # allauth says more than we would.
+    assert "no-cache" in Client().get("/accounts/login/").headers["Cache-Control"]
 
 
 @pytest.mark.parametrize("name", ["olivia", "victor"])
