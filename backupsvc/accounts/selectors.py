@@ -39,8 +39,8 @@ def audit_entries(
     after_id: int | None = None,
     limit: int = 50,
 ) -> list[AuditEntry]:
-    """A page of the log, newest first: what came before `before_id`, or the page right after `after_id`."""
-    entries = _entries(account, group_id=group_id)
+    """A page of the log and its users, newest first: before `before_id`, or the one next to `after_id`."""
+    entries = _entries(account, group_id=group_id).select_related("user")
     if after_id is not None:
         return list(entries.filter(pk__gt=after_id).order_by("pk")[:limit])[::-1]
     if before_id is not None:

@@ -40,6 +40,35 @@ def test_each_known_event_has_a_line(account: Account, olivia: User, client_of: 
         assert str(said) in text
 
 
+def test_a_borrowed_name_does_not_hide_who_it_was(
+    account: Account, olivia: User, victor: User, client_of: ClientOf
+) -> None:
+    victor.name = olivia.name
+    for user in (olivia, victor):
+        audit.record("group.created", account=account, actor=Actor(user, Origin.UI))
+    client = client_of(olivia)
+    lines = client.get(LOG).context["lines"]
+    assert [(line.who, line.address) for line in lines] == [
+        ("Olivia", victor.email),
+        ("Olivia", olivia.email),
+    ]
+    with CaptureQueriesContext(connection) as before:
+        text = client.get(LOG).text
+    assert "victor@example.com" in text
+    for _time in range(5):
+        audit.record("group.created", account=account, actor=Actor(victor, Origin.UI))
+    with CaptureQueriesContext(connection) as after:
+        client.get(LOG)
+    assert len(after) == len(before)
+
+
+def test_who_has_no_name_is_not_named_twice(account: Account, olivia: User, client_of: ClientOf) -> None:
+    nameless = User.objects.create_user("nina@example.com")
+    audit.record("group.created", account=account, actor=Actor(nameless, Origin.UI))
+    audit.record("group.created", account=account, actor=operator())
+    assert [line.address for line in client_of(olivia).get(LOG).context["lines"]] == ["", ""]
+
+
 def test_paging_goes_through_all_entries_and_back(
     account: Account, olivia: User, client_of: ClientOf
 ) -> None:

@@ -113,7 +113,7 @@ def test_the_operator_is_named_in_the_language_of_the_reader(
     monkeypatch.setattr(Actor, "label", "Befehlszeile")
     audit.record("account.created", account=account, actor=operator(), owner=olivia.email)
     text = log_of(olivia, client_of)
-    assert "<span>command line</span>" in text
+    assert "<bdi>command line</bdi>" in text
     assert "Befehlszeile" not in text
 
 

@@ -51,6 +51,7 @@ class Line:
     is_bad: bool
     is_support: bool
     who: str | Promise
+    address: str
     origin: str | Promise
     error: str
     changes: list[tuple[str, str, str]]
@@ -69,6 +70,7 @@ def line_of(entry: AuditEntry) -> Line:
         is_bad=verb in BAD,
         is_support=entry.origin == Origin.SUPPORT,
         who=_who(entry),
+        address=_address(entry),
         origin=_origin(entry),
         error=_error(entry.data),
         changes=_changes(entry.data),
@@ -123,6 +125,13 @@ def _who(entry: AuditEntry) -> str | Promise:
     if entry.user_id is None and entry.origin in Origin.values:
         return Origin(entry.origin).label
     return entry.user_label
+
+
+def _address(entry: AuditEntry) -> str:
+    # Names are chosen by those who have them, and may be another's.
+    if entry.user is None or entry.user.email == entry.user_label:
+        return ""
+    return entry.user.email
 
 
 def _origin(entry: AuditEntry) -> str | Promise:
