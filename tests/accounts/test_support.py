@@ -12,7 +12,7 @@ from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists
 
 
-@pytest.mark.parametrize("text", ["acme", "Letters", "OLIVIA@example.com", " acme "])
+@pytest.mark.parametrize("text", ["acme", "Letters", "OLIVIA@example.com", " acme ", "ac\0me"])
 def test_an_account_is_found_by_name_short_name_or_a_members_address(
     text: str,
     account: Account,
@@ -24,6 +24,12 @@ def test_an_account_is_found_by_name_short_name_or_a_members_address(
 ) -> None:
     answer = client_of(sam).get("/support/", {"q": text})
     assert answer.context["accounts"] == [account]
+
+
+def test_a_search_that_no_text_of_a_database_can_hold_is_answered(sam: User, client_of: ClientOf) -> None:
+    answer = client_of(sam).get("/support/?q=%00")
+    assert answer.status_code == 200
+    assert answer.context["q"] == ""
 
 
 def test_what_does_not_exist_is_not_found(account: Account, sam: User, client_of: ClientOf) -> None:

@@ -19,7 +19,8 @@ def find(request: SignedInRequest) -> HttpResponseBase:
     """Accounts by name, short name or a member's address. Nobody else learns that the page exists."""
     if not request.user.is_support:
         raise Http404
-    text = request.GET.get("q", "").strip()
+    # Without the one character that PostgreSQL refuses.
+    text = request.GET.get("q", "").replace("\0", "").strip()
     found = find_accounts(text, limit=MOST_SHOWN + 1)
     context = {"q": text, "accounts": found[:MOST_SHOWN], "has_more": len(found) > MOST_SHOWN}
     return render(
