@@ -58,6 +58,7 @@ WORDS: dict[str, dict[str, str | Promise]] = {
 TEXTS: dict[str, str | Promise] = {
     "account.forbidden": _("Your role does not allow you to %(permission)s."),
     "account.name_empty": _("The account needs a name."),
+    "account.name_too_long": _("The name is too long: at most %(most)s characters are possible."),
     "account.not_found": _("There is no such account, or you do not belong to it."),
     "account.only_operators_create": _("Only the operator of this server can make accounts."),
     "account.retention_out_of_range": _(

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from backupsvc.accounts.actions.accounts import most_retention_days
-from backupsvc.accounts.models import Account, Role, User
+from backupsvc.accounts.models import NAME_LENGTH, Account, Role, User
 from backupsvc.accounts.seen import compare_with_seen
 
 
@@ -65,7 +65,7 @@ class PrivacyForm(forms.Form):
             "Only an owner can change it."
         ),
     )
-    name = forms.CharField(label=_("Name of the account"), max_length=200)
+    name = forms.CharField(label=_("Name of the account"), max_length=NAME_LENGTH)
     time_zone = forms.ChoiceField(
         label=_("Time zone"), help_text=_("All times in this account are shown in it.")
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # CleverReach keeps its backups 30 days; ours do unless the account says otherwise.
 DEFAULT_RETENTION_DAYS = 30
+# Of an account's name.
+NAME_LENGTH = 200
 
 
 class UserManager(BaseUserManager["User"]):
@@ -81,7 +83,7 @@ class Account(models.Model):
     """A customer. Nothing crosses an account's border."""
 
     slug = models.SlugField(_("short name"), max_length=50, unique=True)
-    name = models.CharField(_("name"), max_length=200)
+    name = models.CharField(_("name"), max_length=NAME_LENGTH)
     time_zone = models.CharField(_("time zone"), max_length=50, default="Europe/Berlin")
     auto_backup = models.BooleanField(_("automatic backups"), default=True)
     backup_api_changes = models.BooleanField(_("back up changes made through the API"), default=False)

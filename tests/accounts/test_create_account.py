@@ -58,6 +58,30 @@ def test_with_json_it_prints_one_document(db: None, capsys: pytest.CaptureFixtur
     assert json.loads(capsys.readouterr().out)["slug"] == "acme"
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("Acme", *OWNER), "account.slug_invalid"),
+        (("acme", *OWNER, "--name", "A" * 201), "account.name_too_long"),
+        (("acme", *OWNER[2:], "--owner", "olivia"), "user.email_invalid"),
+        (("acme", *OWNER[2:], "--owner", f"olivia@{'example.' * 32}com"), "user.email_invalid"),
+        (("acme", *OWNER[2:], "--owner", ""), "user.email_invalid"),
+    ],
+)
+def test_a_refused_account_is_one_json_document(
+    words: tuple[str, ...], code: str, db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call_command("create_account", *words, "--json")
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    refusal = json.loads(said.out)["error"]
+    assert refusal["code"] == code
+    assert refusal["message"] in said.err
+    assert not Account.objects.exists()
+    assert not User.objects.exists()
+
+
 def test_wrong_usage_is_told_apart(db: None) -> None:
     with pytest.raises(CommandError):
         call_command("create_account", "acme")

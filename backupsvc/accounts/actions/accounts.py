@@ -13,7 +13,7 @@ from backupsvc.accounts import audit
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actions.members import find_or_create_user
 from backupsvc.accounts.actor import Actor
-from backupsvc.accounts.models import Account, Member, Role
+from backupsvc.accounts.models import NAME_LENGTH, Account, Member, Role
 from backupsvc.errors import Forbidden, Refusal
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -30,7 +30,8 @@ def create_account(
 ) -> Account:
     """A new account with its owner. The operator's work: people with a sign-in are refused.
 
-    A known owner keeps their password. Refusals: account.slug_invalid, account.slug_taken, user.*
+    A known owner keeps their password. Refusals: account.slug_invalid, account.slug_taken,
+    account.name_too_long, user.*
     """
     if actor.user is not None and not actor.user.is_superuser:
         raise Forbidden("account.only_operators_create")
@@ -38,7 +39,9 @@ def create_account(
         raise Refusal("account.slug_invalid", slug=slug)
     if Account.objects.filter(slug=slug).exists():
         raise Refusal("account.slug_taken", slug=slug)
-    account = Account.objects.create(slug=slug, name=name.strip() or slug)
+    name = name.strip() or slug
+    _check_settings({"name": name})
+    account = Account.objects.create(slug=slug, name=name)
     owner, _created = find_or_create_user(owner_email, password=owner_password)
     Member.objects.create(account=account, user=owner, role=Role.OWNER)
     audit.record("account.created", account=account, actor=actor, target=account.name, owner=owner.email)
@@ -60,7 +63,8 @@ def change_settings(
     """Change what is given and differs; the log keeps old and new values.
 
     Whether support staff may download personal data is the owner's decision alone.
-    Refusals: account.retention_out_of_range, account.time_zone_unknown, account.name_empty
+    Refusals: account.retention_out_of_range, account.time_zone_unknown, account.name_empty,
+    account.name_too_long
     """
     require(actor, account=account, permission=Permission.MANAGE)
     account = Account.objects.select_for_update().get(pk=account.pk)
@@ -102,3 +106,5 @@ def _check_settings(new: dict[str, Any]) -> None:
         raise Refusal("account.time_zone_unknown", time_zone=new["time_zone"])
     if "name" in new and not new["name"]:
         raise Refusal("account.name_empty")
+    if "name" in new and len(new["name"]) > NAME_LENGTH:
+        raise Refusal("account.name_too_long", most=NAME_LENGTH)

@@ -7,7 +7,6 @@ from functools import partial
 from allauth.account.models import EmailAddress
 from allauth.account.utils import has_verified_email
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 
 from backupsvc.accounts import audit
@@ -82,7 +81,7 @@ def find_or_create_user(email: str, *, password: str | None = None) -> tuple[Use
     """
     email = email.strip().lower()
     try:
-        validate_email(email)
+        User._meta.get_field("email").clean(email, None)
     except ValidationError as invalid:
         raise Refusal("user.email_invalid", email=email) from invalid
     user = User.objects.filter(email=email).first()
