@@ -164,6 +164,25 @@ def test_one_of_two_owners_can_go(
     assert not Member.objects.filter(pk=member.pk, role=Role.OWNER).exists()
 
 
+def test_who_leaves_an_account_lands_on_their_first_page(
+    account: Account, other_account: Account, olivia: User, adam: User, client_of: ClientOf
+) -> None:
+    Member.objects.filter(user=adam).update(role=Role.OWNER)
+    Member.objects.create(account=other_account, user=olivia, role=Role.VIEWER)
+    browser = client_of(olivia)
+    member = Member.objects.get(account=account, user=olivia)
+    answer = browser.post(f"{MEMBERS}{member.pk}/remove/", follow=True)
+    assert answer.redirect_chain == [("/", 302), ("/a/other/recipients/", 302)]
+    assert "Olivia no longer belongs to the account." in answer.text
+    # Their last account too.
+    Member.objects.create(account=account, user=olivia, role=Role.OWNER)
+    Member.objects.filter(account=other_account).delete()
+    member = Member.objects.get(account=account, user=olivia)
+    answer = browser.post(f"{MEMBERS}{member.pk}/remove/", follow=True)
+    assert answer.redirect_chain == [("/", 302)]
+    assert "Ask its owner to invite this address." in answer.text
+
+
 def test_a_member_of_another_account_is_not_found_under_this_one(
     account: Account, olivia: User, stranger: User, client_of: ClientOf
 ) -> None:

@@ -70,6 +70,8 @@ def remove(request: AccountRequest, account: Account, member_id: int) -> HttpRes
     else:
         text = _("%(name)s no longer belongs to the account.")
         messages.success(request, text % {"name": member.user.get_full_name()})
+        if member.user == request.user:  # the account's pages are no longer theirs
+            return redirect("accounts:home")
     return redirect("accounts:members", account.slug)
 
 
