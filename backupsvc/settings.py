@@ -27,8 +27,10 @@ SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 # Signs the activity log. A key of its own: changing SECRET_KEY must not make the log look forged.
 AUDIT_KEY = env.secret("AUDIT_KEY", DATA_DIR / "audit_key")
 AUDIT_KEY_FALLBACKS = env.names("AUDIT_KEY_FALLBACKS")
-ALLOWED_HOSTS = env.names("ALLOWED_HOSTS") or [
-    *filter(None, dict.fromkeys((urlsplit(SITE_URL).hostname, "localhost", "127.0.0.1", "[::1]")))
+# More names than people's own and this machine's.
+ALLOWED_HOSTS = [
+    *filter(None, dict.fromkeys((urlsplit(SITE_URL).hostname, "localhost", "127.0.0.1", "[::1]"))),
+    *env.names("ALLOWED_HOSTS"),
 ]
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", SITE_URL)
 
