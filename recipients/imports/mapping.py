@@ -332,21 +332,19 @@ def unmapped_signup(
     """Headers that say how people signed up or left, for fields that the mapping leaves out.
 
     Where several columns can say it, one of them is not enough: each may name people who are out. Only a
-    second one, or one with a name of a kind, whose cells say something else is left alone.
+    second one, or one with a name of a kind, whose cells say something else is left alone. What is kept as
+    an attribute stops no mail: a column that can say who is out is asked about there too.
     """
     count = len(FIELDS) if is_own_header(headers) else len(headers)
     left_out = []
     for index, (header, target) in enumerate(zip(headers[:count], mapping.columns, strict=False)):
-        field = meaning_of(header)
-        if target or field is None or field[0] not in SIGNUP_FIELDS:
+        is_kept = target.startswith(ATTRIBUTE)
+        field, _ = meaning_of(header) or ("", 0)
+        if field not in (SEVERAL if is_kept else SIGNUP_FIELDS) or (target and not is_kept):
             continue
-        if (field[0] in mapping.targets or not field_of(header)) and not (
-            field[0] in SEVERAL and _says(field[0], header=header, cells=_cells(index, samples=samples))
-        ):
-            continue
-        left_out.append(header)
+        cells = _cells(index, samples=samples)
+        could_say = field in SEVERAL and _holds(field, header=header, cells=cells)
+        is_alone = not is_kept and field not in mapping.targets and field_of(header)
+        if is_alone or (could_say and (cells or is_kept)):
+            left_out.append(header)
     return left_out
-
-
-def _says(target: str, *, header: str, cells: Sequence[str]) -> bool:
-    return bool(cells) and _holds(target, header=header, cells=cells)

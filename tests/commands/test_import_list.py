@@ -231,6 +231,13 @@ def test_sign_up_columns_are_used_unless_left_out_by_name(run: Run, lists: Lists
     assert Recipient.objects.get().deactivated is not None
 
 
+def test_an_opt_out_becomes_a_field_only_by_name(run: Run, account: Account, csv_file: CsvFile) -> None:
+    text = "email,Abgemeldet\nanna@x.com,\nbob@x.com,ja\n"
+    words = ("import_list", csv_file(text), *INTO_NEWS, "--create", "--status", "active", "--wait", "--json")
+    assert run(*words, "--map", "Abgemeldet=Left").json["state"] == "done"
+    assert Recipient.objects.get(key="bob@x.com").attributes["Left"] == "ja"
+
+
 def test_a_mode_decides_what_happens_to_known_addresses(run: Run, lists: Lists, csv_file: CsvFile) -> None:
     group = lists.group("email,First name\nanna@x.com,Anna\n")
     words = ("import_list", csv_file(PEOPLE), *AS_ACTIVE, "--wait", "--json")

@@ -269,6 +269,16 @@ def test_a_second_column_that_says_who_is_out_may_not_be_left_out_unnoticed() ->
     assert unmapped_signup(headers, mapping, samples=weekly) == ["Blacklisted"]
 
 
+def test_an_opt_out_kept_as_a_field_is_asked_about() -> None:
+    headers = ["email", "Abgemeldet", "Status", "Quelle"]
+    attributes = [AttributeSpec(name, "text") for name in headers[1:]]
+    sample = [["a@x.com", "ja", "gold", "fair"], ["b@x.com", "", "silver", ""]]
+    mapping = suggest(headers, samples=sample, attributes=attributes)
+    assert mapping.columns == ("email", *(f"attribute:{name}" for name in headers[1:]))
+    assert unmapped_signup(headers, mapping, samples=sample) == ["Abgemeldet"]
+    assert unmapped_signup(["email", "Quelle"], Mapping(("email", "attribute:Quelle"))) == []
+
+
 def test_fields_of_our_own_files_are_no_signup_columns_whatever_they_are_called() -> None:
     headers = [*FIELDS, "Newsletter"]
     assert unmapped_signup(headers, Mapping((*FIELDS, ""))) == []
