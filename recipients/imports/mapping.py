@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, abc
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
@@ -332,8 +333,9 @@ def unmapped_signup(
     """Headers that say how people signed up or left, for fields that the mapping leaves out.
 
     Where several columns can say it, one of them is not enough: each may name people who are out. Only a
-    second one, or one with a name of a kind, whose cells say something else is left alone. What is kept as
-    an attribute stops no mail: a column that can say who is out is asked about there too.
+    second one, or one with a name of a kind, whose cells say something else is left alone: all of them, for
+    one person who is out among words that nobody knows is enough to ask. What is kept as an attribute stops
+    no mail: a column that can say who is out is asked about there too.
     """
     count = len(FIELDS) if is_own_header(headers) else len(headers)
     left_out = []
@@ -343,8 +345,20 @@ def unmapped_signup(
         if field not in (SEVERAL if is_kept else SIGNUP_FIELDS) or (target and not is_kept):
             continue
         cells = _cells(index, samples=samples)
-        could_say = field in SEVERAL and _holds(field, header=header, cells=cells)
+        could_say = field in SEVERAL and (
+            _holds(field, header=header, cells=cells) or _says_out(field, header=header, cells=cells)
+        )
         is_alone = not is_kept and field not in mapping.targets and field_of(header)
         if is_alone or (could_say and (cells or is_kept)):
             left_out.append(header)
     return left_out
+
+
+def _says_out(target: str, *, header: str, cells: Sequence[str]) -> bool:
+    """Whether any of these cells says that somebody is out. Among other things 0 and 1 are counts."""
+    parse = field_parser(target, header=header, style=_LOOSE)
+    for cell in cells:
+        with suppress(Refusal):
+            if cell.strip() not in ("0", "1") and parse(cell) not in (None, "active", "unconfirmed"):
+                return True
+    return False

@@ -269,6 +269,29 @@ def test_a_second_column_that_says_who_is_out_may_not_be_left_out_unnoticed() ->
     assert unmapped_signup(headers, mapping, samples=weekly) == ["Blacklisted"]
 
 
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("unsub_date", ["?", "?", "2024-05-01"]),
+        ("Newsletter abbestellt", ["weiß nicht", "weiß nicht", "ja"]),
+        ("Einwilligung E-Mail", ["erteilt", "erteilt", "widerrufen"]),
+    ],
+)
+def test_one_opt_out_among_strange_cells_is_enough_to_ask(header: str, cells: list[str]) -> None:
+    sample = [["a@x.com", cell] for cell in cells]
+    mapping = suggest(["email", header], samples=sample, attributes=[])
+    assert unmapped_signup(["email", header], mapping, samples=sample) == [header]
+    assert unmapped_signup(["email", header], mapping, samples=sample[:2]) == []
+    kept = suggest(["email", header], samples=sample, attributes=[], create_missing=True)
+    assert unmapped_signup(["email", header], kept, samples=sample) == [header]
+
+
+def test_counts_below_a_name_of_consent_say_nothing() -> None:
+    sample = [["a@x.com", "0", "3"], ["b@x.com", "5", "1"], ["c@x.com", "12", "7"]]
+    headers = ["email", "Newsletter-Klicks", "Abmeldeversuche"]
+    assert unmapped_signup(headers, Mapping(("email", "", "")), samples=sample) == []
+
+
 def test_an_opt_out_kept_as_a_field_is_asked_about() -> None:
     headers = ["email", "Abgemeldet", "Status", "Quelle"]
     attributes = [AttributeSpec(name, "text") for name in headers[1:]]
