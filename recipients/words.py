@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from backupsvc.errors import Refusal
 
-# What programs write for a value that is not there.
+# What programs write for a value that is not there. Texts are not asked: NA is Namibia.
 NOTHING = frozenset(
     ("", "-", "--", "---", "–", "—", "null", "(null)", "<null>", "\\n", "none", "nil", "undefined", "nan",
-     "nat", "n/a", "#n/a", "n.a.", "k.a.", "k. a.", "(empty)", "(leer)", "(blank)")
+     "nat", "na", "<na>", "n/a", "#n/a", "n.a.", "k.a.", "k. a.", "(empty)", "(leer)", "(blank)")
 )  # fmt: skip
 
 
@@ -88,8 +88,8 @@ _STATUSES = _spread(
         ),
     }
 )
-_YES = "yes|y|true|t|1|on|ja|j|wahr|sì|si|sí|s|vero|oui|o|vrai|verdadero|waar|✓|✔|checked|ticked"
-_NO = "no|n|false|0|off|nein|falsch|falso|non|faux|nee|onwaar|unchecked"
+_YES = "yes|y|true|t|1|on|ja|j|wahr|sì|si|sí|s|vero|oui|o|vrai|verdadero|waar|✓|✔|x|checked|ticked"
+_NO = "no|n|false|f|0|off|nein|falsch|falso|non|faux|nee|onwaar|unchecked"
 _FLAGS = _spread({True: _YES, False: _NO})
 
 MONTHS = {
@@ -134,6 +134,11 @@ ZONES = {
 def is_nothing(text: str) -> bool:
     """Whether a cell says that there is no value: empty, NULL, a dash, n/a."""
     return text.strip().lower() in NOTHING
+
+
+def is_cross(text: str) -> bool:
+    """Whether a cell is ticked with a letter."""
+    return _plain(text) == "x"
 
 
 def is_no_gender(text: str) -> bool:

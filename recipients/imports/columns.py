@@ -276,6 +276,11 @@ def says_out(header: str) -> bool:
     return found is not None and found[0] == "deactivated"
 
 
+def names_status(header: str) -> bool:
+    """Whether a header asks which status, and not whether somebody wants mail."""
+    return any(word in normalized(header) for word in ("status", "stato", "statut", "etat", "estado"))
+
+
 def idea_of(header: str) -> str | None:
     """The common idea behind an attribute's name ("firstname" for Vorname); None when we know none."""
     found = _IDEA_OF.get(normalized(header)) or _IDEA_OF.get(normalized(_REMARK.sub("", header[:200])))

@@ -13,10 +13,10 @@ from functools import lru_cache, partial
 from typing import Any
 
 from backupsvc.errors import Refusal
-from recipients.imports.columns import says_bounced, says_out
+from recipients.imports.columns import names_status, says_bounced, says_out
 from recipients.times import PLAIN, Style, parse_time
 from recipients.values import check_text, parse_tags
-from recipients.words import is_nothing, parse_flag, parse_status, status_word
+from recipients.words import is_cross, is_nothing, parse_flag, parse_status, status_word
 
 LONGEST_SOURCE = 255
 # Rank of a status: 0 gets no mail, 2 does.
@@ -35,7 +35,7 @@ def field_parser(target: str, *, header: str = "", style: Style = PLAIN) -> Pars
         case "status":
             if says_bounced(header):
                 return _bounced
-            return partial(_left, style=style) if says_out(header) else _status
+            return partial(_left, style=style) if says_out(header) else partial(_status, header=header)
         case "registered":
             return partial(parse_time, style=style)
         case "activated":
@@ -56,7 +56,10 @@ def safest(statuses: list[str]) -> str:
     return min(statuses, key=lambda status: (RANKS[status], status))
 
 
-def _status(cell: str) -> str | None:
+def _status(cell: str, *, header: str) -> str | None:
+    # A cross says yes to what a header asks. Of a status it could say that somebody was crossed out.
+    if is_cross(cell) and names_status(header):
+        raise Refusal("value.status", value=cell.strip()[:40])
     return None if is_nothing(cell) else parse_status(cell)
 
 

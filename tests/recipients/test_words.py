@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backupsvc.errors import Refusal
+from recipients.times import is_no_time
 from recipients.words import is_no_gender, is_nothing, parse_flag, parse_gender, parse_status
 
 
@@ -57,3 +58,16 @@ def test_yes_no_and_nothing() -> None:
     assert parse_flag("maybe") is None
     assert all(map(is_nothing, ("", " ", "NULL", "\\N", "-", "n/a", "None")))
     assert not is_nothing("0")
+
+
+def test_a_cross_is_a_yes_and_na_is_nothing() -> None:
+    assert (parse_flag("x"), parse_flag("X "), parse_flag("F"), parse_status("x")) == (
+        True,
+        True,
+        False,
+        "active",
+    )
+    assert (parse_gender("x"), parse_gender("F")) == ("diverse", "female")
+    assert all(map(is_nothing, ("NA", "<NA>", "na")))
+    assert all(map(is_no_time, ("NA", "<NA>")))
+    assert is_no_gender("NA")

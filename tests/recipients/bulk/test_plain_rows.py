@@ -114,10 +114,14 @@ TIMES = st.one_of(
     st.sampled_from(
         ("", "", "", "0", "1", "yes", "no", "now", "infinity", "epoch", "1700000000", "999999999")
     ),
-    st.sampled_from(("17000000000", "7000000000", "012345678", "1700000000123", "-", "NULL", "45000")),
+    st.sampled_from(
+        ("17000000000", "7000000000", "012345678", "1700000000123", "-", "NULL", "NA", "x", "45000")
+    ),
 )
 WORDS = {
-    "status": st.sampled_from(("", "active", "Inaktiv", "pending", "bounced", "what", " ", "1", "cleaned")),
+    "status": st.sampled_from(
+        ("", "active", "Inaktiv", "pending", "bounced", "what", " ", "1", "cleaned", "NA", "x")
+    ),
     "source": st.one_of(
         st.sampled_from(("", "web", " shop ", "-", "ß" * 255, "ß" * 256)), st.text("a'\\%;", max_size=4)
     ),
@@ -133,12 +137,15 @@ WORDS = {
             "1.2.3",
             "x",
             "-",
+            "NA",
             " 1.2.3.4",
         )
     ),
     "tags": st.sampled_from(("", "b,a", "a;a", " a b | c", ",", '"x", "y"', "ü" * 101)),
     "Text": st.one_of(
-        st.sampled_from(("", " ", "null", "NULL", "-", "{}", "\\N", "\\.", "a'b", "%s", "漢字", "x" * 300)),
+        st.sampled_from(
+            ("", " ", "null", "NULL", "NA", "-", "{}", "\\N", "\\.", "a'b", "%s", "漢字", "x" * 300)
+        ),
         st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6),
     ),
     "Number": st.sampled_from(
@@ -160,9 +167,10 @@ WORDS = {
             "9" * 41,
             "٣",
             " 7 ",
+            "NA",
         )
     ),
-    "Gender": st.sampled_from(("", "m", "Frau", "x", "?", " ", "unknown")),
+    "Gender": st.sampled_from(("", "m", "Frau", "x", "NA", "?", " ", "unknown")),
     "Date": st.one_of(DAYS, st.sampled_from(("", "", "0", "2024-01-01 00:00:00", "2024-01-01 10:00:00"))),
 }
 TEXTS = {"email": EMAILS, "registered": TIMES, "activated": TIMES, "deactivated": TIMES, **WORDS}

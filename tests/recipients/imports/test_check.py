@@ -136,6 +136,7 @@ def with_columns(*columns: tuple[str, str, str], **changes: Any) -> StagedRow:
         ("Subscribed", "status", "no", None, NOW, False),
         ("Opt-in", "status", "false", None, NOW, False),
         ("Newsletter", "status", "", NOW, None, None),
+        ("Newsletter", "status", "x", NOW, None, False),
         ("BLACKLIST", "deactivated", "true", None, NOW, None),
         ("BLACKLIST", "deactivated", "1", None, NOW, None),
         ("BLACKLIST", "deactivated", "false", NOW, None, None),
@@ -143,6 +144,8 @@ def with_columns(*columns: tuple[str, str, str], **changes: Any) -> StagedRow:
         ("Opted out", "deactivated", str(THEN), None, THEN, None),
         ("Abgemeldet", "deactivated", "abgemeldet", None, NOW, None),
         ("Abgemeldet", "deactivated", "aktiv", NOW, None, None),
+        ("Abgemeldet", "deactivated", "x", None, NOW, None),
+        ("Abgemeldet", "deactivated", "NA", NOW, None, None),
         # Mapped to the status by hand: a yes still says that the person is out.
         ("BLACKLIST", "status", "true", None, NOW, False),
         ("BLACKLIST", "status", "false", NOW, None, None),
@@ -186,6 +189,12 @@ def test_whoever_is_out_by_one_of_several_columns_is_out() -> None:
     assert (row.activated, row.deactivated) == (NOW, None)
 
 
+def test_a_cross_is_no_status() -> None:
+    row = checked({"email": "a@x.com", "status": "x"}, headers=("E-Mail", "Kundenstatus"))
+    assert isinstance(row, Rejected)
+    assert row.problem.code == "value.status"
+
+
 def test_a_word_for_out_in_a_column_that_cannot_say_it_rejects_the_row() -> None:
     row = checked({"email": "a@x.com", "activated": "unsubscribed"})
     assert isinstance(row, Rejected)
@@ -200,6 +209,10 @@ def test_what_programs_write_for_nothing_is_empty_in_all_but_texts() -> None:
         }
     )  # fmt: skip
     assert (row.registered, row.signup_ip, row.attributes) == (None, None, {"Text": "NULL"})
+    names = ("status", "registered", "signup_ip", "attribute:Text", "attribute:Number", "attribute:Date")
+    row = staged(dict.fromkeys(names, "NA"))
+    # Namibia, or the initials of somebody.
+    assert (row.registered, row.signup_ip, row.attributes) == (None, None, {"Text": "NA"})
 
 
 def test_numbers_are_dates_and_years_have_two_figures_where_the_column_says_so() -> None:
