@@ -92,6 +92,16 @@ _YES = "yes|y|true|t|1|on|ja|j|wahr|sì|si|sí|s|vero|oui|o|vrai|verdadero|waar|
 _NO = "no|n|false|f|0|off|nein|falsch|falso|non|faux|nee|onwaar|unchecked"
 _FLAGS = _spread({True: _YES, False: _NO})
 
+# What a column of bounces says of an address that mail reaches.
+_REACHED_WORDS = (
+    "not bounced|no bounce|no bounces|never bounced|never|ok|okay|delivered|deliverable|valid|reachable|"
+    "kein|keine|keiner|kein bounce|keine bounces|nicht gebounct|nie|zugestellt|zustellbar|gültig|erreichbar|"
+    "in ordnung|consegnato|recapitato|valido|mai|nessuno|distribué|délivré|valide|jamais|aucun|entregado|"
+    "válido|nunca|ninguno|niet gebounced|geen|geen bounce|afgeleverd|geldig|nooit|active|aktiv|attivo|actif|"
+    "activo|actief"
+)
+_REACHED = _spread({True: _REACHED_WORDS})
+
 MONTHS = {
     word: month
     for month, words in enumerate(
@@ -139,6 +149,11 @@ def is_nothing(text: str) -> bool:
 def is_cross(text: str) -> bool:
     """Whether a cell is ticked with a letter."""
     return _plain(text) == "x"
+
+
+def is_reached(text: str) -> bool:
+    """Whether a cell about bounces says that mail arrives."""
+    return _plain(text) in _REACHED
 
 
 def is_no_gender(text: str) -> bool:

@@ -7,6 +7,7 @@ that says who is out never says that somebody is in.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache, partial
@@ -14,13 +15,16 @@ from typing import Any
 
 from backupsvc.errors import Refusal
 from recipients.imports.columns import names_status, says_bounced, says_out
-from recipients.times import PLAIN, Style, parse_time
+from recipients.times import PLAIN, Style, is_no_time, parse_time
 from recipients.values import check_text, parse_tags
-from recipients.words import is_cross, is_nothing, parse_flag, parse_status, status_word
+from recipients.words import is_cross, is_nothing, is_reached, parse_flag, parse_status, status_word
 
 LONGEST_SOURCE = 255
 # Rank of a status: 0 gets no mail, 2 does.
 RANKS = {"bounced": 0, "inactive": 0, "unconfirmed": 1, "active": 2}
+
+# A count or a rate of none.
+_NOUGHT = re.compile(r"0+(?:[.,]0+)?\s?%?", re.ASCII)
 
 Parser = Callable[[str], Any]
 
@@ -64,8 +68,9 @@ def _status(cell: str, *, header: str) -> str | None:
 
 
 def _bounced(cell: str) -> str | None:
-    """Bounced for a yes, a time, a reason: for all but a no."""
-    return None if is_nothing(cell) or parse_flag(check_text(cell)) is False else "bounced"
+    """Bounced for a yes, a time, a reason: for all but a no, a zero, or a word for mail that arrives."""
+    is_none = is_no_time(cell) or _NOUGHT.fullmatch(cell.strip()) or is_reached(cell)
+    return None if is_none or parse_flag(check_text(cell)) is False else "bounced"
 
 
 def _left(cell: str, *, style: Style) -> str | None:

@@ -189,6 +189,20 @@ def test_whoever_is_out_by_one_of_several_columns_is_out() -> None:
     assert (row.activated, row.deactivated) == (NOW, None)
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ["0000-00-00 00:00:00", "00.00.0000", "0.0", "0 %", "Not bounced", "OK", "delivered", "NA", "nein"],
+)
+def test_a_zero_date_is_no_bounce(cell: str) -> None:
+    row = with_columns(("Bounced", "status", cell))
+    assert (row.activated, row.bounced) == (NOW, None)
+
+
+@pytest.mark.parametrize("cell", ["2024-05-01", "1", "0.5", "x", "Mailbox full", "not delivered"])
+def test_all_else_below_bounced_is_one(cell: str) -> None:
+    assert with_columns(("Bounced", "status", cell)).bounced
+
+
 def test_a_cross_is_no_status() -> None:
     row = checked({"email": "a@x.com", "status": "x"}, headers=("E-Mail", "Kundenstatus"))
     assert isinstance(row, Rejected)
