@@ -240,8 +240,18 @@ _OUT = tuple(map(normalized, _OUT_OF))
 _OUTS = tuple(map(normalized, _OUT_STEMS.split("|")))
 _INS = tuple(map(normalized, _IN_STEMS.split("|")))
 _LONGEST_NAME = 60
+_LONGEST_QUESTION = 500
 # Create Date (EST), OPTIN_TIME [UTC]
 _REMARK = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
+# What explains a header: what stands in brackets, or behind a question or a sentence.
+_HINT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|(?:\?|\.\s).*", re.DOTALL)
+# How forms say that one may leave later, which nobody has done who is asked to join.
+_ANY_TIME = re.compile(
+    r"jederzeit|any\s?time|qualsiasi momento|tout moment|cualquier momento|allen tijde|elk moment",
+    re.IGNORECASE,
+)
+# What a buyer was told about withdrawing, in a normalized name.
+_BUYERS = re.compile("widerrufs(?:belehrung|recht|frist)")
 
 
 def field_of(header: str) -> tuple[str, int] | None:
@@ -255,14 +265,33 @@ def field_of(header: str) -> tuple[str, int] | None:
 
 def meaning_of(header: str) -> tuple[str, int] | None:
     """The field a header means, be it only by a part that tells of consent, and how good a name it is."""
-    found = field_of(header)
-    if found or len(header) > _LONGEST_NAME or _ELSE.search(header):
-        return found
-    name = normalized(header)
-    for field, stems in (("deactivated", _OUTS), ("status", _INS)):
+    if len(header) > _LONGEST_NAME or _ELSE.search(header):
+        return field_of(header)
+    return _meaning(header)
+
+
+def _meaning(header: str) -> tuple[str, int] | None:
+    remark = _REMARK.search(header)
+    if remark and (field_of(remark[0]) or ("",))[0] == "deactivated":
+        # Newsletter (unsubscribed): no remark, but what the column is about.
+        return "deactivated", len(_RANKED_FIELDS) + 1
+    # Who may unsubscribe has not: a hint says what the column is about only where nothing else does.
+    return field_of(header) or _by_stems(_HINT.sub("", header)) or _by_stems(header)
+
+
+def _by_stems(header: str) -> tuple[str, int] | None:
+    name = _BUYERS.sub("", normalized(header))
+    outs = () if _ANY_TIME.search(header) else _OUTS
+    for field, stems in (("deactivated", outs), ("status", _INS)):
         if any(stem in name for stem in stems):
             return field, len(_RANKED_FIELDS) + 1
     return None
+
+
+def is_long_question(header: str) -> bool:
+    """Whether a header too long for a name may ask whether somebody wants mail, as forms do."""
+    name = normalized(header[:_LONGEST_QUESTION])
+    return len(header) > _LONGEST_NAME and any(stem in name for stem in ("mail", *_OUTS, *_INS))
 
 
 def says_bounced(header: str) -> bool:
@@ -272,7 +301,7 @@ def says_bounced(header: str) -> bool:
 
 def says_out(header: str) -> bool:
     """Whether a yes in a column of this name says that the person wants no mail."""
-    found = meaning_of(header)
+    found = _meaning(header[:_LONGEST_QUESTION])
     return found is not None and found[0] == "deactivated"
 
 

@@ -16,6 +16,7 @@ from recipients.imports.columns import (
     SIGNUP_FIELDS,
     field_of,
     idea_of,
+    is_long_question,
     is_own_header,
     meaning_of,
     normalized,
@@ -25,7 +26,7 @@ from recipients.imports.fields import field_parser
 from recipients.imports.records import has_address
 from recipients.times import Style, is_no_time, parse_date
 from recipients.values import SAFE_MARKER, check_text
-from recipients.words import is_no_gender, parse_gender
+from recipients.words import is_no_gender, parse_flag, parse_gender
 
 MOST_ATTRIBUTES = 45
 LONGEST_NAME = 100
@@ -341,10 +342,10 @@ def unmapped_signup(
     left_out = []
     for index, (header, target) in enumerate(zip(headers[:count], mapping.columns, strict=False)):
         is_kept = target.startswith(ATTRIBUTE)
-        field, _ = meaning_of(header) or ("", 0)
+        cells = _cells(index, samples=samples)
+        field, _ = meaning_of(header) or ("status" if _asks(header, cells=cells) else "", 0)
         if field not in (SEVERAL if is_kept else SIGNUP_FIELDS) or (target and not is_kept):
             continue
-        cells = _cells(index, samples=samples)
         could_say = field in SEVERAL and (
             _holds(field, header=header, cells=cells) or _says_out(field, header=header, cells=cells)
         )
@@ -352,6 +353,11 @@ def unmapped_signup(
         if is_alone or (could_say and (cells or is_kept)):
             left_out.append(header)
     return left_out
+
+
+def _asks(header: str, *, cells: Sequence[str]) -> bool:
+    """Whether a header is a question about mail, and the cells answer it with yes or no."""
+    return bool(cells) and is_long_question(header) and all(parse_flag(cell) is not None for cell in cells)
 
 
 def _says_out(target: str, *, header: str, cells: Sequence[str]) -> bool:

@@ -123,6 +123,31 @@ def test_names_of_consent_are_known_by_their_parts(headers: str, target: str) ->
         assert (header, columns(["email", header], sample)[1]) == (header, target)
 
 
+@pytest.mark.parametrize(
+    ("headers", "target"),
+    [
+        ("Subscribe to newsletter (you can unsubscribe at any time)|"
+         "Newsletter abonnieren (Abmeldung möglich)|Newsletter? Abmeldung jederzeit.|"
+         "Newsletter bestellen. Abmelden per Mail|Newsletter, jederzeit abbestellbar", "status"),
+        ("Newsletter (abgemeldet)|Status (Opt-out)|Kd.-Nr. abgemeldet|Abmeldung (Newsletter)", "deactivated"),
+        ("Widerrufsbelehrung akzeptiert", ""),
+    ],
+)  # fmt: skip
+def test_a_hint_that_one_may_unsubscribe_is_no_opt_out_column(headers: str, target: str) -> None:
+    for header in headers.split("|"):
+        sample = [["a@x.com", "ja"], ["b@x.com", "nein"]]
+        assert (header, columns(["email", header], sample)[1]) == (header, target)
+
+
+def test_a_question_of_a_form_is_asked_about_where_it_is_answered() -> None:
+    header = "Möchten Sie unseren monatlichen Newsletter mit Neuigkeiten aus dem Verein erhalten?"
+    for cells, asked in ((["Ja", "Nein"], [header]), (["monatlich", "nie"], [])):
+        sample = [["a@x.com", cell] for cell in cells]
+        mapping = suggest(["email", header], samples=sample, attributes=[])
+        assert mapping.columns == ("email", "")
+        assert unmapped_signup(["email", header], mapping, samples=sample) == asked
+
+
 def test_a_name_of_consent_means_nothing_above_cells_of_another_kind() -> None:
     headers = ["email", "Newsletter-Thema", "Subscription plan", "Abmeldegebühr"]
     sample = [["a@x.com", "Kochen", "gold", "3,50"], ["b@x.com", "Reisen", "silver", "4,00"]]
