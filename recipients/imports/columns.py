@@ -47,7 +47,7 @@ _FIELD_NAMES = {
         "bounced|is_bounced|hard bounced|hardbounced|hard bounce|bounce status|email hard bounce reason|"
         "hard bounce reason|clean_time|cleaned|cleaned at|bounced hard|hardbounce|bounced at|bounced date|"
         "email bounced date|email bounced reason|bounce reason|undeliverable|unzustellbar|gebounct|"
-        "rimbalzato|rebotado|onbestelbaar"
+        "rimbalzato|rebotado|onbestelbaar|invalid email address|invalid email"
     ),
     "registered": (
         "registered|registered at|registered on|registriert|registriert am|registrierung|"
@@ -98,7 +98,8 @@ _FIELD_NAMES = {
         "désinscrit le|date de désinscription|date de désabonnement|désinscription|liste noire|"
         "fecha de baja|baja|dado de baja|desactivado|desactivado el|desuscrito|lista negra|"
         "fecha de cancelación|uitgeschreven|uitgeschreven op|uitschrijfdatum|afgemeld|afgemeld op|"
-        "afmelddatum|datum uitschrijving|zwarte lijst"
+        "afmelddatum|datum uitschrijving|zwarte lijst|complaints|gelöscht|gelöscht am|deleted|deleted at|"
+        "is_deleted|austritt|austritt am|austrittsdatum"
     ),
     "source": (
         "source|quelle|herkunft|fonte|origine|provenienza|bron|fuente|herkomst|origen|signup source|"
@@ -122,7 +123,8 @@ _FIELD_NAMES = {
 _BOUNCE_NAMES = (
     "bounced|is_bounced|hard bounced|hardbounced|hard bounce|email hard bounce reason|hard bounce reason|"
     "clean_time|cleaned|cleaned at|bounced hard|hardbounce|bounced at|bounced date|email bounced date|"
-    "email bounced reason|bounce reason|undeliverable|unzustellbar|gebounct|rimbalzato|rebotado|onbestelbaar"
+    "email bounced reason|bounce reason|undeliverable|unzustellbar|gebounct|rimbalzato|rebotado|onbestelbaar|"
+    "invalid email address|invalid email"
 )
 # What stands before a subscription's own name: "Opted out of email: Newsletter".
 _OUT_OF = ("opted out of email",)
@@ -136,18 +138,28 @@ _OUT_STEMS = (
     "keine werbung|robinson|inaktiv|disiscri|revoca|lista nera|bloccat|non contattare|non inviare|désabonn|"
     "désinscri|liste noire|ne pas contacter|retrait du consentement|desuscri|de baja|fecha baja|lista negra|"
     "bloqueado|no contactar|no enviar|no suscrito|uitgeschreven|uitschrij|afgemeld|afmeld|opgezegd|"
-    "zwarte lijst|geblokkeerd|niet mailen|geen mail|geen email|geen nieuwsbrief|no longer subscribed"
+    "zwarte lijst|geblokkeerd|niet mailen|geen mail|geen email|geen nieuwsbrief|no longer subscribed|"
+    "complain|gelöscht|deleted|austritt|ausgetreten|anschreiben nicht|nicht anschreiben|"
+    "nicht mehr anschreiben|nicht kontaktieren|nicht mehr kontaktieren|widersprochen|nicht abonn|"
+    "nicht angemeldet|not subscri|keine einwilligung|ohne einwilligung|keine zustimmung|no consent"
 )
 _IN_STEMS = (
     "subscri|opt in|opted in|consent|permission|accepts marketing|accepts email|newsletter|einwilligung|"
     "dsgvo|werbeerlaubnis|werbung erlaubt|abonn|kontaktstatus|consenso|iscritto|iscrizione|"
     "accetta marketing|consentement|inscrit|accepte le marketing|consentimiento|suscrit|suscripción|"
-    "acepta marketing|acepta recibir|nieuwsbrief|toestemming|accepteert marketing"
+    "acepta marketing|acepta recibir|nieuwsbrief|toestemming|accepteert marketing|zustimmung|emailwerbung|"
+    "werbung per email|gdpr|rgpd"
+)
+_BOUNCE_STEMS = ("bounce",)
+# Too many other things are called so: read as out where a person takes such a column for a status.
+_GONE_STEMS = (
+    "kündigung|gekündigt|storniert|ausgeschieden|verstorben|archiviert|entfernt|deceased|cancel|archived|"
+    "removed|excluded|blocked|disdetta|recesso|eliminat|archiviat|résili|supprim|eliminad|opzegging|verwijderd"
 )
 # Words that make something else of such a name: another channel, or what is said about it.
 _ELSE = re.compile(
     r"(?<![a-z])(?:sms|phone|telefon|mobile|whatsapp|push|post|source|quelle|ip|url|link|id|name|count|anzahl|"
-    r"reason|grund|motivo|motif|campaign|kampagne|title|text)(?![a-z])",
+    r"reason|grund|motivo|motif|campaign|kampagne|title|text|rate|quote|agb|terms|fotos?)(?![a-z])",
     re.IGNORECASE,
 )
 # One line an idea: the names that mean the same attribute. The type is that of a new attribute.
@@ -239,6 +251,7 @@ _BOUNCED = frozenset(map(normalized, _BOUNCE_NAMES.split("|")))
 _OUT = tuple(map(normalized, _OUT_OF))
 _OUTS = tuple(map(normalized, _OUT_STEMS.split("|")))
 _INS = tuple(map(normalized, _IN_STEMS.split("|")))
+_GONE = tuple(map(normalized, _GONE_STEMS.split("|")))
 _LONGEST_NAME = 60
 _LONGEST_QUESTION = 500
 # Create Date (EST), OPTIN_TIME [UTC]
@@ -282,7 +295,7 @@ def _meaning(header: str) -> tuple[str, int] | None:
 def _by_stems(header: str) -> tuple[str, int] | None:
     name = _BUYERS.sub("", normalized(header))
     outs = () if _ANY_TIME.search(header) else _OUTS
-    for field, stems in (("deactivated", outs), ("status", _INS)):
+    for field, stems in (("status", _BOUNCE_STEMS), ("deactivated", outs), ("status", _INS)):
         if any(stem in name for stem in stems):
             return field, len(_RANKED_FIELDS) + 1
     return None
@@ -296,13 +309,16 @@ def is_long_question(header: str) -> bool:
 
 def says_bounced(header: str) -> bool:
     """Whether whatever stands in a column of this name says that mail to the person came back."""
-    return normalized(header) in _BOUNCED
+    name = normalized(_REMARK.sub("", header[:_LONGEST_QUESTION]))
+    return name in _BOUNCED or any(stem in name for stem in _BOUNCE_STEMS)
 
 
 def says_out(header: str) -> bool:
     """Whether a yes in a column of this name says that the person wants no mail."""
-    found = _meaning(header[:_LONGEST_QUESTION])
-    return found is not None and found[0] == "deactivated"
+    header = header[:_LONGEST_QUESTION]
+    found = _meaning(header)
+    is_named = found is not None and found[0] == "deactivated"
+    return is_named or any(stem in normalized(header) for stem in _GONE)
 
 
 def names_status(header: str) -> bool:

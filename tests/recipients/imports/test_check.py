@@ -203,6 +203,26 @@ def test_all_else_below_bounced_is_one(cell: str) -> None:
     assert with_columns(("Bounced", "status", cell)).bounced
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bounce",
+        "Bounce-Datum",
+        "Bounced (EST)",
+        "Gelöscht",
+        "Kündigung",
+        "SMS opt-out",
+        "Subscription cancelled",
+        "Newsletter (abgemeldet)",
+    ],
+)
+@pytest.mark.parametrize("cell", ["ja", "x", "1"])
+def test_a_yes_below_bounce_makes_nobody_active(header: str, cell: str) -> None:
+    row = with_columns((header, "status", cell))
+    assert row.deactivated or row.bounced
+    assert with_columns((header, "status", "nein")).bounced is None
+
+
 def test_a_cross_is_no_status() -> None:
     row = checked({"email": "a@x.com", "status": "x"}, headers=("E-Mail", "Kundenstatus"))
     assert isinstance(row, Rejected)

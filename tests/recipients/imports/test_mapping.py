@@ -102,19 +102,21 @@ def test_the_exports_of_other_tools_map_themselves(tool: str, headers: str, targ
         # As the tools call it: HubSpot, Klaviyo, ActiveCampaign, GetResponse, MailerLite, MailUp, shops.
         ("Unsubscribed from all emails,Opted out of all email,Email Suppressions,Unsubscribe timestamp,"
          "Global unsubscribe,OptOut_Date,marketing_opt_out,Email Opted Out,No Longer Subscribed,"
-         "Has Unsubscribed", "deactivated"),
+         "Has Unsubscribed,Complaints,deleted_at", "deactivated"),
         ("Newsletter abbestellt,Abmeldung am,Widerruf am,Werbewiderspruch,Auf Sperrliste,Keine E-Mails,"
-         "Inaktiv", "deactivated"),
+         "Inaktiv,Gelöscht,Austritt am,Nicht mehr anschreiben", "deactivated"),
         ("Disiscritta,Revoca consenso,Data revoca,In lista nera,Non inviare email,Bloccato", "deactivated"),
         ("Désabonnement,Sur liste noire,Ne pas contacter,Date désinscription newsletter", "deactivated"),
         ("Fecha de desuscripción,Dado de baja el,En lista negra,No enviar correos,Bloqueado", "deactivated"),
         ("Afmelding nieuwsbrief,Op zwarte lijst,Niet mailen,Geen nieuwsbrief,Opgezegd op", "deactivated"),
         ("Newsletter subscribed,Email Permission Status,Opted-In,GDPR Consent,Einwilligung E-Mail,DSGVO,"
          "Consenso newsletter,Abonné newsletter,Acepta marketing,Toestemming nieuwsbrief,"
-         "Bounced Hard", "status"),
+         "Bounced Hard,Bounce,Bounces,Bounce-Datum,Hard Bounce Date,Invalid email address,"
+         "Zustimmung (E-Mail),E-Mail-Werbung,GDPR,RGPD", "status"),
         # Of another channel, or about how it came to it.
         ("SMS opt-out,Unsubscribe link,UNSUB_REASON,UNSUB_CAMPAIGN_TITLE,Opt-out count,Blacklist ID,"
-         "SMS Marketing Consent,WhatsApp opt-in,Newsletter name", ""),
+         "SMS Marketing Consent,WhatsApp opt-in,Newsletter name,Bounce rate,"
+         "Zustimmung AGB", ""),
     ],
 )  # fmt: skip
 def test_names_of_consent_are_known_by_their_parts(headers: str, target: str) -> None:
