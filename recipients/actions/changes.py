@@ -351,7 +351,7 @@ def _make_fields(change: Change, *, group: Group) -> None:
 
     Looked at under the list's lock, which a deletion waits for: no value comes to stand without its field.
     """
-    for wanted in change.new_attributes:
+    for wanted in change.new_attributes if change.mode in WRITING else ():
         for_all = wanted.get("scope") != "group"
         ensure_attribute(
             change.account, name=wanted["name"], type=wanted["type"], group=group, for_all=for_all

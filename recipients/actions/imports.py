@@ -16,7 +16,7 @@ from backupsvc.errors import Refusal
 from backupsvc.jobs.models import Job, Queue
 from backupsvc.jobs.queue import enqueue
 from recipients import uploads
-from recipients.actions.changes import STAGE_JOBS, lock_change
+from recipients.actions.changes import STAGE_JOBS, WRITING, lock_change
 from recipients.actions.groups import check_name
 from recipients.actions.remembered import remembered
 from recipients.actions.surveys import refuse_open_columns, survey_again
@@ -171,7 +171,8 @@ def stage(run: Import, *, actor: Actor) -> Job:
     maps.validate(mapping, headers=run.headers, attributes=specs_of(change))
     if needs_status(run) and not run.new_status:
         raise Refusal("import.status_missing")
-    refuse_open_columns(run, specs=specs_of(change))
+    if change.mode in WRITING:
+        refuse_open_columns(run, specs=specs_of(change))
     change.state = ChangeState.STAGING
     change.error_code, change.error_params, change.preview = "", {}, {}
     change.save()

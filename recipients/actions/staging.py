@@ -16,7 +16,7 @@ from backupsvc.errors import Refusal
 from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import Claim
 from recipients import uploads
-from recipients.actions.changes import actor_of, lock_change, plan_of, seen
+from recipients.actions.changes import WRITING, actor_of, lock_change, plan_of, seen
 from recipients.actions.doubts import Mended, doubts_of
 from recipients.actions.imports import specs_of
 from recipients.actions.loading import Ended, Loading
@@ -148,10 +148,14 @@ def staging_failed(job: Job, refusal: Refusal) -> None:
 
 def _rules(run: Import, *, change: Change) -> Rules:
     specs = specs_of(change)
+    mapping = maps.Mapping.from_json(run.mapping)
+    if change.mode not in WRITING:
+        # Who is to go is named by the address alone: no other cell, however bad, keeps somebody in.
+        mapping = maps.only_email(mapping)
     read_by = survey_of(run, specs=specs).chosen(run.dialect.get("orders", {}))
     return Rules(
         attributes=tuple(specs),
-        mapping=maps.Mapping.from_json(run.mapping),
+        mapping=mapping,
         blank=cast("Literal['keep', 'clear']", change.blank),
         new_status=cast("Literal['active', 'unconfirmed'] | None", run.new_status or None),
         now=timezone.now(),

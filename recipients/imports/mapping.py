@@ -295,6 +295,11 @@ def _target(wanted: str, *, specs: abc.Mapping[str, str]) -> str:
     raise Refusal("mapping.unknown_field", field=wanted)
 
 
+def only_email(mapping: Mapping) -> Mapping:
+    """The mapping of the address's column alone."""
+    return Mapping(tuple(target if target == "email" else "" for target in mapping.columns))
+
+
 def validate(mapping: Mapping, *, headers: Sequence[str], attributes: Sequence[AttributeSpec]) -> None:
     """Raise Refusal("mapping.…") when the mapping cannot be used for a file with these headers."""
     if len(mapping.columns) != len(headers):

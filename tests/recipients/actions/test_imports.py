@@ -120,6 +120,17 @@ def test_people_are_deactivated_when_it_was_confirmed_not_when_it_was_previewed(
     assert rows["bob@example.com"]["deactivated"] is None
 
 
+@pytest.mark.parametrize("mode", ["deactivate", "delete"])
+def test_a_bad_birthday_keeps_nobody_subscribed_in_deactivate(lists: Lists, mode: str) -> None:
+    create_attribute(lists.account, actor=lists.actor, name="Born", type="date")
+    group = lists.group(PEOPLE)
+    rows = "anna@example.com,31.02.1980,who knows,1\nbob@example.com,03/04/2024,?,2\n"
+    change = lists.load(f"email,Born,status,New field\n{rows}", into=group, mode=mode)
+    assert (change.rejected, change.deactivated + change.deleted) == (0, 2)
+    assert not Recipient.objects.filter(group=group, deactivated=None).exists()
+    assert not Attribute.objects.filter(name="New field").exists()
+
+
 def test_only_an_owner_or_admin_makes_people_active_again_and_with_a_reason(
     lists: Lists, edith: User
 ) -> None:
