@@ -271,7 +271,8 @@ def _sniffed(
     plain = [unescape_formula(name) for name in names]
     known = max((n for n, name in enumerate(names, 1) if name), default=0)
     is_own = is_own_header(names)
-    is_safe = bool(plain) and plain[-1] == SAFE_MARKER
+    # Wherever it stands: people add columns behind it.
+    is_safe = SAFE_MARKER in plain
     if is_safe:
         names, data = plain, [[unescape_formula(cell) for cell in row] for row in data]
     headers = [names[n] if n < known else f"Column {n + 1}" for n in range(dialect.columns)]

@@ -17,7 +17,7 @@ from backupsvc.errors import Refusal
 from backupsvc.wording import say, say_code
 from recipients.imports.reader import read
 from recipients.imports.sniff import Sniffed, sniff
-from recipients.values import unescape_formula
+from recipients.values import SAFE_MARKER, unescape_formula
 
 _CHUNK_CHARS = 1 << 20
 
@@ -85,8 +85,9 @@ class Command(BaseCommand):
             if code != "file.no_address_column":
                 self.stderr.write(f"{path}: {code}: {say_code(code, params)}")
         writer = csv.writer(target)
-        kept = len(found.headers) - found.is_spreadsheet_safe
-        writer.writerow(found.headers[:kept])
+        is_safe = found.is_spreadsheet_safe
+        kept = [at for at, name in enumerate(found.headers) if not (is_safe and name == SAFE_MARKER)]
+        writer.writerow([found.headers[at] for at in kept])
         rows, rejected = 0, []
         for row in read(path, dialect=found.dialect):
             if row.problem:
@@ -94,10 +95,8 @@ class Command(BaseCommand):
                 self.stderr.write("{path}:{line}: {code}: {message}".format(path=path, **problem))
                 rejected.append(problem)
                 continue
-            cells = row.cells[:kept]
-            writer.writerow(
-                [unescape_formula(cell) for cell in cells] if found.is_spreadsheet_safe else cells
-            )
+            cells = [row.cells[at] for at in kept]
+            writer.writerow([unescape_formula(cell) for cell in cells] if is_safe else cells)
             rows += 1
         return {"ok": True, **_described(found), "rows": rows, "rejected": rejected}
 

@@ -124,6 +124,12 @@ def test_what_is_doubtful_is_said_and_sound_files_are_read_in_silence(damaged: P
     assert f"{damaged}: file.encoding_few: Only line 2" in read_list(damaged).stderr
 
 
+def test_our_marker_is_left_out_wherever_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "ours.csv"
+    path.write_text("email,name,spreadsheet_safe,seen\na@x.com,'=1,,yes\nb@x.com,Bob,,no\n")
+    assert read_list(path).stdout == "email,name,seen\na@x.com,=1,yes\nb@x.com,Bob,no\n"
+
+
 def test_the_sheet_can_be_chosen(tmp_path: Path) -> None:
     path = tmp_path / "list.xlsx"
     with xlsxwriter.Workbook(str(path)) as workbook:

@@ -259,6 +259,13 @@ def test_our_spreadsheet_safe_files_are_shown_as_they_were(path: Path) -> None:
     assert found.sample[0][-3:] == ["=1", "'=2", ""]
 
 
+def test_a_column_behind_the_marker_keeps_the_file_safe(path: Path) -> None:
+    found = look(path, f"{OWN},'=Sum,{SAFE_MARKER},Seen\na@x.com,active,,,,,,,'=1,'-2,,'+3\n")
+    assert found.is_spreadsheet_safe
+    assert found.headers == [*OWN.split(","), "=Sum", SAFE_MARKER, "Seen"]
+    assert found.sample[0][-4:] == ["=1", "-2", "", "+3"]
+
+
 @pytest.mark.parametrize(
     ("content", "headers", "rows", "damaged"),
     [
