@@ -116,10 +116,8 @@ def set_mapping(
     run = _editable(run, actor=actor)
     chosen = maps.Mapping.from_json(mapping)
     maps.validate(chosen, headers=run.headers, attributes=specs_of(run.change))
-    left_out = maps.unmapped_signup(run.headers, chosen, samples=run.dialect.get("sample", []))
-    if left_out and not leaves_signup_out:
-        raise Refusal("import.signup_unmapped", columns=", ".join(left_out))
     run.leaves_signup_out = leaves_signup_out
+    _refuse_signup_left_out(run, mapping=chosen)
     _set_mapping(run, mapping=chosen)
     survey_again(run, specs=specs_of(run.change))
     # What was staged was read by the old mapping: it needs a new preview.
@@ -172,6 +170,8 @@ def stage(run: Import, *, actor: Actor) -> Job:
     if needs_status(run) and not run.new_status:
         raise Refusal("import.status_missing")
     if change.mode in WRITING:
+        # The columns may never have been assigned: what is proposed was not looked at by anybody.
+        _refuse_signup_left_out(run, mapping=mapping)
         refuse_open_columns(run, specs=specs_of(change))
     change.state = ChangeState.STAGING
     change.error_code, change.error_params, change.preview = "", {}, {}
@@ -220,6 +220,8 @@ def _sniff(run: Import) -> None:
     }
     run.change.state = ChangeState.DRAFT
     run.change.blank = Blank.CLEAR if run.is_own else Blank.KEEP
+    # Said of the columns as they were read before.
+    run.leaves_signup_out = False
     _set_mapping(run, mapping=_proposal(run))
     survey_again(run, specs=specs_of(run.change))
 
@@ -235,6 +237,12 @@ def _proposal(run: Import) -> maps.Mapping:
         "orders": before.run.dialect.get("orders", {}),
     }
     return before.mapping
+
+
+def _refuse_signup_left_out(run: Import, *, mapping: maps.Mapping) -> None:
+    left_out = maps.unmapped_signup(run.headers, mapping, samples=run.dialect.get("sample", []))
+    if left_out and not run.leaves_signup_out:
+        raise Refusal("import.signup_unmapped", columns=", ".join(left_out))
 
 
 def _set_mapping(run: Import, *, mapping: maps.Mapping) -> None:

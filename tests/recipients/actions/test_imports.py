@@ -233,6 +233,22 @@ def test_signup_columns_left_out_are_stopped_with_a_warning(lists: Lists) -> Non
     assert Import.objects.get().leaves_signup_out
 
 
+def test_nothing_is_staged_with_a_status_column_left_out_unasked(lists: Lists) -> None:
+    run = lists.draft("email,Newsletter\nanna@example.com,abbestellt\nbob@example.com,ja\n")
+    mapping = {**run.mapping, "columns": ["email", ""]}
+    run = imports.set_mapping(run, actor=lists.actor, mapping=mapping, leaves_signup_out=True)
+    # Read anew, the columns are others than those of which it was said.
+    run = imports.set_dialect(run, actor=lists.actor, overrides={"delimiter": ","})
+    assert not run.leaves_signup_out
+    Import.objects.filter(pk=run.pk).update(mapping=mapping)
+    chosen = {"mode": "reform_and_add", "blank": "keep", "new_status": "active"}
+    run = imports.set_mode(run, actor=lists.actor, **chosen)
+    with pytest.raises(Refusal, match=r"import\.signup_unmapped"):
+        imports.stage(run, actor=lists.actor)
+    run = imports.set_mode(run, actor=lists.actor, **{**chosen, "mode": "deactivate"})
+    assert imports.stage(run, actor=lists.actor)
+
+
 def test_a_field_used_twice_is_refused_by_name(lists: Lists) -> None:
     run = lists.draft("email,First name,Name\nanna@example.com,Anna,A\n")
     mapping = {**run.mapping, "columns": ["email", "attribute:First name", "attribute:First name"]}
