@@ -150,7 +150,19 @@ def _own_fit(parts: Sequence[str], *, base: Dialect, given: Mapping[str, Any]) -
     if not is_own_header(rows[0].cells):
         return None
     columns = len(rows[0].cells)
-    return Fit(dialect, rows, Shape(columns, 0, True, False, 1.0, 0, 1.0), 1.0)
+    shape = Shape(columns, 0, True, _lacks_marker(rows), 1.0, 0, 1.0)
+    return Fit(dialect, rows, shape, 1.0)
+
+
+def _lacks_marker(rows: Sequence[Row]) -> bool:
+    """Whether Excel has saved our safe file: it leaves out the empty cells that sixteen rows end with.
+
+    Of the last row more may be missing where the file was cut off.
+    """
+    columns = len(rows[0].cells)
+    widths = [len(row.cells) for row in rows if not row.problem and row.line < FAR_LINE]
+    is_short = any(width < columns for width in widths[:-1]) or widths[-1:] == [columns - 1]
+    return SAFE_MARKER in rows[0].cells and is_short
 
 
 def _text_warnings(charset: Charset, *, text: str) -> list[Warned]:

@@ -259,6 +259,24 @@ def test_our_spreadsheet_safe_files_are_shown_as_they_were(path: Path) -> None:
     assert found.sample[0][-3:] == ["=1", "'=2", ""]
 
 
+@pytest.mark.parametrize("count", [16, 17, 60])
+def test_our_safe_file_saved_by_excel_comes_back_whole(path: Path, count: int) -> None:
+    head = f"{OWN},{SAFE_MARKER}".replace(",", ";")
+    people = [f"p{n}@x.com;active;;;;;;;Ann" for n in range(count)]
+    # The header fills the first sixteen lines up to its last cell.
+    lines = [head, *(f"{row};" for row in people[:15]), *people[15:]]
+    found = look(path, "\ufeff" + "\r\n".join([*lines, ""]))
+    rows = list(read(path, dialect=found.dialect))
+    assert (found.is_own, found.is_spreadsheet_safe) == (True, True)
+    assert {row.problem for row in rows} == {None}
+    assert [row.cells for row in rows] == [[*row.split(";"), ""] for row in people]
+
+
+def test_our_safe_file_cut_off_loses_its_last_row(path: Path) -> None:
+    found = look(path, f"{OWN},{SAFE_MARKER}\na@x.com,active,,,,,,,Ann,\nb@x.com,act")
+    assert [row.problem is None for row in read(path, dialect=found.dialect)] == [True, False]
+
+
 def test_a_column_behind_the_marker_keeps_the_file_safe(path: Path) -> None:
     found = look(path, f"{OWN},'=Sum,{SAFE_MARKER},Seen\na@x.com,active,,,,,,,'=1,'-2,,'+3\n")
     assert found.is_spreadsheet_safe
