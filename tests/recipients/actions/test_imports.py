@@ -241,12 +241,13 @@ def test_nothing_is_staged_with_a_status_column_left_out_unasked(lists: Lists) -
     run = imports.set_dialect(run, actor=lists.actor, overrides={"delimiter": ","})
     assert not run.leaves_signup_out
     Import.objects.filter(pk=run.pk).update(mapping=mapping)
-    chosen = {"mode": "reform_and_add", "blank": "keep", "new_status": "active"}
-    run = imports.set_mode(run, actor=lists.actor, **chosen)
+    run = imports.set_mode(run, actor=lists.actor, mode="reform_and_add", blank="keep", new_status="active")
     with pytest.raises(Refusal, match=r"import\.signup_unmapped"):
         imports.stage(run, actor=lists.actor)
-    run = imports.set_mode(run, actor=lists.actor, **{**chosen, "mode": "deactivate"})
-    assert imports.stage(run, actor=lists.actor)
+    run = imports.set_mode(run, actor=lists.actor, mode="deactivate", blank="keep", new_status="active")
+    imports.stage(run, actor=lists.actor)
+    run.change.refresh_from_db()
+    assert run.change.state == "staging"
 
 
 def test_a_field_used_twice_is_refused_by_name(lists: Lists) -> None:
