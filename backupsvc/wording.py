@@ -476,6 +476,7 @@ TEXTS: dict[str, str | Promise] = {
         "Find out why; if it is right, go on with: manage.py backups purge --go-on"
     ),
     "snapshot.damaged": _("This backup is damaged and cannot be restored. Use another backup of this list."),
+    "snapshot.being_written": _("This backup is still being written. Delete it when it is there."),
     "snapshot.in_use": _(
         "The change that this backup was made for is still under way. Delete the backup when it has ended."
     ),

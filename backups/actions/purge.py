@@ -47,6 +47,8 @@ def delete_snapshot(snapshot: Snapshot, *, actor: Actor) -> None:
         raise Refusal("snapshot.pinned")
     if _protects_open_change(snapshot):
         raise Refusal("snapshot.in_use")
+    if snapshot.state == SnapshotState.WRITING:
+        raise Refusal("snapshot.being_written")
     if _protects_waiting_rows(snapshot):
         raise Refusal("snapshot.rows_wait", name=snapshot.group.name, hours=settings.UNDO_DELETION_HOURS)
     snapshot.state, snapshot.expired_why = SnapshotState.EXPIRED, ExpiredWhy.DELETED

@@ -31,6 +31,11 @@ from recipients.actions.changes import record_backup
 from recipients.models import Change, Group
 
 TAKE_JOB = "backups.take_snapshot"
+# What is known of a backup when it is there; the rest is others' to change while it is being written.
+FOUND = (
+    *("state", "completed_at", "verified_at", "expires_at"),
+    *("archive", "size_bytes", "sha256", "revision", "recipients"),
+)
 # One that is let go stays so long at least: who did not mean it has a day to keep it again.
 AFTER_PIN = timedelta(days=1)
 
@@ -127,7 +132,7 @@ def _complete(snapshot: Snapshot, *, verified_at: object = None) -> None:
     snapshot.verified_at = verified_at or now  # type: ignore[assignment]
     # The promised days begin when it is there: a long queue must not eat into them.
     snapshot.expires_at += now - snapshot.created_at
-    snapshot.save()
+    snapshot.save(update_fields=FOUND)
     if snapshot.change is not None and snapshot.revision is not None:
         record_backup(snapshot.change, snapshot_id=snapshot.pk, revision=snapshot.revision)
     record(

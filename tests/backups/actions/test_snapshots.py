@@ -25,7 +25,7 @@ from backupsvc.accounts.models import AuditEntry, User
 from backupsvc.errors import Forbidden, Refusal
 from backupsvc.jobs import runner
 from backupsvc.jobs.models import Job
-from backupsvc.jobs.runner import drain
+from backupsvc.jobs.runner import Claim, drain
 from recipients.actions.recipients import unsubscribe
 from recipients.models import Recipient
 from tests.fixtures.clock import MovedClock
@@ -203,6 +203,22 @@ def test_a_deleted_backup_is_gone_from_the_page_at_once_and_from_storage_later(
     in_days(monkeypatch, 1)
     assert purge_due(actor=operator()) == 1
     assert files(archives) == []
+
+
+def test_what_is_said_of_a_backup_while_it_is_written_still_holds_when_it_is_there(lists: Lists) -> None:
+    group = lists.group(PEOPLE)
+    snapshot, job = request_snapshot(group, actor=lists.actor)
+
+    def meanwhile(_claim: Claim, **_shown: object) -> None:
+        pin(snapshot, actor=lists.actor, pinned=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Claim, "progress", meanwhile)
+        with pytest.raises(Refusal, match=r"snapshot\.being_written"):
+            delete_snapshot(snapshot, actor=lists.actor)
+        drain(job)
+    snapshot.refresh_from_db()
+    assert (snapshot.state, snapshot.pinned) == ("complete", True)
 
 
 def test_a_pinned_backup_is_not_deleted_by_hand(lists: Lists) -> None:
