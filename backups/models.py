@@ -93,6 +93,11 @@ class Snapshot(models.Model):
         return f"{self.group_name} {self.created_at:%Y-%m-%d %H:%M}"
 
     @property
+    def is_listed(self) -> bool:
+        """Whether there is a page of it."""
+        return self.state != SnapshotState.EXPIRED
+
+    @property
     def is_restorable(self) -> bool:
         return self.state == SnapshotState.COMPLETE and not self.damaged_code
 

@@ -181,11 +181,14 @@ def activities_of(recipient: Recipient, *, limit: int = 50) -> list[Activity]:
 def changes_of(
     account: Account, *, group: Group | None = None, before_id: int | None = None, limit: int = 50
 ) -> list[Change]:
-    """The newest confirmed changes of the account, or of one group; older ones than `before_id`."""
+    """The newest confirmed changes of the account, or of one group; older ones than `before_id`.
+
+    With their backups as Django knows them from here: this app must not import the other.
+    """
     changes = Change.objects.filter(account=account, confirmed_at__isnull=False)
     if before_id is not None:
         changes = changes.filter(pk__lt=before_id)
-    changes = changes.select_related("group", "import_run")
+    changes = changes.select_related("group", "import_run").prefetch_related("snapshots")
     if group is not None:
         changes = changes.filter(group=group)
     return list(changes[:limit])

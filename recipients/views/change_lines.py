@@ -98,6 +98,12 @@ class ChangeLine:
         return say_code(self.change.error_code, self.change.error_params) if self.change.error_code else ""
 
     @property
+    def backup_id(self) -> int | None:
+        """The backup that was made before, while there is a page of it."""
+        listed = [one.pk for one in self.change.snapshots.all() if one.is_listed]
+        return self.change.snapshot_id if self.change.snapshot_id in listed else None
+
+    @property
     def counts(self) -> str:
         """What came of it, without the zeros."""
         if self.change.state != ChangeState.DONE:

@@ -376,3 +376,14 @@ def test_the_name_of_a_new_list_taken_meanwhile_is_said(lists: Lists, olivia_cli
     response = confirmed(olivia_client, change)
     assert "There is already a list called “News”." in response.content.decode()
     assert change.state == "preview"
+
+
+def test_the_changes_of_a_list_lead_to_no_backup_that_is_gone(lists: Lists, olivia_client: Client) -> None:
+    group = lists.group(PEOPLE)
+    lists.load(BACK, into=group)
+    backup = Snapshot.objects.get(group=group)
+    path = reverse("recipients:group-changes", args=["acme", group.pk])
+    link = reverse("backups:show", args=["acme", backup.pk])
+    assert link in olivia_client.get(path).content.decode()
+    delete_snapshot(backup, actor=lists.actor)
+    assert link not in olivia_client.get(path).content.decode()
