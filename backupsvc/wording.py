@@ -320,6 +320,10 @@ TEXTS: dict[str, str | Promise] = {
         "Another table seems to begin at line %(line)s. Its rows are not read with this one."
     ),
     "file.sheet_unknown": _("The spreadsheet has no sheet called “%(sheet)s”. Choose another one."),
+    "file.sheets_unread": _(
+        "Only the sheet “%(sheet)s” is read. There are others with content: %(others)s. Choose another one, "
+        "or upload the file once for each of them."
+    ),
     "file.spreadsheet_locked": _(
         "The spreadsheet is protected with a password. Save it without one and upload it again."
     ),

@@ -258,6 +258,8 @@ def _sniff_sheet(path: Path, *, given: dict[str, Any]) -> Sniffed:
     dialect = replace(_with_shape(base, shape=shape, first_line=rows[0].line), short_rows=True)
     fit = Fit(dialect, all_rows, shape, 1.0)
     warnings = _warnings(dialect, fit=fit)
+    if sheet.unread:
+        warnings.append(("file.sheets_unread", {"sheet": sheet.name, "others": ", ".join(sheet.unread)}))
     if sheet.merged:
         warnings.append(("file.merged_cells", {"count": sheet.merged}))
     if sheet.errors:

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -37,7 +37,8 @@ class Sheet:
 
     Each row is its number, as a spreadsheet program shows it, and its cells as text. `merged` counts the
     cells that reach over several rows, `errors` those that show an error such as #N/A, `uncalculated` those
-    with a formula whose result is not in the file.
+    with a formula whose result is not in the file. `unread` are other sheets that a person sees something in;
+    they are told where no sheet was named and not all rows are asked for.
     """
 
     sheets: list[str]
@@ -47,6 +48,7 @@ class Sheet:
     merged: int = 0
     errors: int = 0
     uncalculated: int = 0
+    unread: list[str] = field(default_factory=list)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import re
 import resource
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import chain, repeat
@@ -23,6 +24,7 @@ from python_calamine import (
     CalamineSheet,
     CalamineWorkbook,
     PasswordError,
+    SheetMetadata,
     SheetTypeEnum,
     SheetVisibleEnum,
 )
@@ -95,6 +97,9 @@ def _write_sheet(path: str, *, sheet: str, limit: int) -> None:
             height, width = shown.uncalculated.size
             last_column = table.end[1] + 1 if table.end else 0
             shown.spread(height=max(about["last_row"], height), width=max(last_column, width))
+        if limit and not sheet:
+            # Who reads all rows has seen the first, and who names a sheet means no other.
+            about["unread"] = _unread(path, workbook=workbook, name=name)
         if shown:
             about["last_row"] = max(about["last_row"], shown.uncalculated.size[0])
             about |= {"errors": len(shown.errors), "uncalculated": len(shown.uncalculated)}
@@ -156,6 +161,35 @@ def _chosen(path: str, *, workbook: CalamineWorkbook, wanted: str) -> tuple[str,
         return *chosen, shown
 
 
+def _unread(path: str, *, workbook: CalamineWorkbook, name: str) -> list[str]:
+    """The other visible sheets with content. None is loaded for it: those of XLSB, where it takes that, are
+    not told."""
+    others = [item.name for item in _sheets(workbook) if item.visible == SheetVisibleEnum.Visible]
+    others = [other for other in others if other != name]
+    if not is_archive(path):
+        return list(filter(_has_cells(workbook), others))
+    with zipfile.ZipFile(path) as archive:
+        members = archive.namelist()
+        if WORKBOOK in members:
+            parts = sheet_parts(archive)
+            return [other for other in others if _is_filled(archive, member=parts.get(other, ""))]
+        return list(filter(_has_cells(workbook), others)) if OPEN_CONTENT in members else []
+
+
+def _is_filled(archive: zipfile.ZipFile, *, member: str) -> bool:
+    """Whether a sheet that is not read has content. A damaged one may have."""
+    tail = b""
+    try:
+        with archive.open(member) as stream:
+            while block := stream.read(_CHUNK_BYTES):
+                if _CONTENT.search(tail + block):
+                    return True
+                tail = block[-100:]
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError):
+        return True
+    return False
+
+
 def is_archive(path: str) -> bool:
     """Whether the file begins as a zip archive: Excel puts one at the end of an XLS file too."""
     with Path(path).open("rb") as stream:
@@ -209,7 +243,7 @@ def _choose(
     workbook: CalamineWorkbook, *, wanted: str, has_content: Callable[[str], bool]
 ) -> tuple[str, list[str]]:
     """The sheet to read and the names there are. Its size is checked before it is loaded."""
-    sheets = [item for item in workbook.sheets_metadata if item.typ == SheetTypeEnum.WorkSheet]
+    sheets = _sheets(workbook)
     names = [item.name for item in sheets]
     if wanted:
         if wanted not in names:
@@ -220,6 +254,10 @@ def _choose(
         if item.visible == SheetVisibleEnum.Visible and has_content(item.name):
             return item.name, names
     raise Refusal("file.empty")
+
+
+def _sheets(workbook: CalamineWorkbook) -> list[SheetMetadata]:
+    return [item for item in workbook.sheets_metadata if item.typ == SheetTypeEnum.WorkSheet]
 
 
 def count_cells(archive: zipfile.ZipFile, *, member: str, shown: Shown) -> int:

@@ -90,6 +90,25 @@ def test_the_first_visible_sheet_with_content_is_read_and_another_can_be_chosen(
     assert refused.value.code == "file.sheet_unknown"
 
 
+def unread(found: Sniffed) -> list[str]:
+    return [params["others"] for code, params in found.warnings if code == "file.sheets_unread"]
+
+
+def test_sheets_that_are_not_read_are_named(path: Path) -> None:
+    workbook = xlsxwriter.Workbook(str(path))
+    for name in ("Abonnenten", "Abgemeldet", "Leer", "Bounces", "Alt"):
+        sheet = workbook.add_worksheet(name)
+        if name != "Leer":
+            sheet.write_column(0, 0, ["email", f"{name}@x.com"])
+    sheet.hide()
+    workbook.close()
+    found = sniff(path)
+    assert (found.dialect.sheet, unread(found)) == ("Abonnenten", ["Abgemeldet, Bounces"])
+    # Who names a sheet knows of the others.
+    assert unread(sniff(path, overrides={"sheet": "Abgemeldet"})) == []
+    assert unread(sniff(written(path, Only=[["email"], ["a@x.com"]], Empty=[]))) == []
+
+
 def test_an_empty_workbook_is_an_empty_file(path: Path) -> None:
     with pytest.raises(Refusal) as refused:
         sniff(written(path, List=[]))
@@ -543,7 +562,7 @@ def test_open_document_sheets_are_read(path: Path) -> None:
         Other=row(cell("email")) + row(cell("b@x.com")),
     )
     found = sniff(path.with_suffix(".ods"))
-    assert found.sheets == ["List", "Other"]
+    assert (found.sheets, unread(found)) == (["List", "Other"], ["Other"])
     assert rows_of(path.with_suffix(".ods"), found) == [(2, ["a@x.com", "2024-01-02", "true", "1234.5"])]
     assert sniff(path.with_suffix(".ods"), overrides={"sheet": "Other"}).sample == [["b@x.com"]]
 
