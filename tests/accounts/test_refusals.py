@@ -103,6 +103,7 @@ def test_htmx_gets_no_whole_page_for_what_is_not_there(
     part = client_of(request.getfixturevalue(name)).get(path, headers={"HX-Request": "true"})
     assert part.status_code == 404
     assert "does not exist, was deleted, or belongs to" in part.text
+    assert 'role="alert"' in part.text
     assert "<html" not in part.text
 
 
