@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
+import xlsxwriter
 
 from backups import storage
 from backups.models import Snapshot
@@ -68,6 +69,22 @@ def test_it_makes_the_list_and_its_fields_and_counts_every_row(
     }
     assert Import.objects.get().file_name == "people.csv"
     assert AuditEntry.objects.filter(event="import.done", origin="command", user=None).exists()
+
+
+@pytest.mark.parametrize(("asked", "found"), [((), "now@x.com"), (("--sheet", "Old"), "old@x.com")])
+def test_the_sheet_of_a_workbook_can_be_chosen(
+    run: Run, account: Account, tmp_path: Path, asked: tuple[str, ...], found: str
+) -> None:
+    path = tmp_path / "people.xlsx"
+    with xlsxwriter.Workbook(str(path)) as workbook:
+        for name in ("Now", "Old"):
+            workbook.add_worksheet(name).write_column(0, 0, ["email", f"{name}@x.com"])
+    done = run("import_list", path, *AS_ACTIVE, "--create", "--wait", *asked)
+    assert done.code == 0
+    assert [one.key for one in Recipient.objects.all()] == [found]
+    assert ("There are others with content: Old" in done.err) == (not asked)
+    refused = run("import_list", path, *AS_ACTIVE, "--sheet", "New", "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (1, "file.sheet_unknown")
 
 
 def test_a_list_that_is_not_there_is_refused_without_create(

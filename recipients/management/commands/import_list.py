@@ -34,6 +34,7 @@ class Command(OperatorCommand):
         parser.add_argument("--account", required=True, metavar="A", help="the account's short name")
         parser.add_argument("--group", required=True, metavar="G", help="the list's name, or its id as '#9'")
         parser.add_argument("--create", action="store_true", help="make the list and fields that are missing")
+        parser.add_argument("--sheet", metavar="NAME", help="the sheet of a spreadsheet to read")
         parser.add_argument("--mode", choices=Mode.values, default=Mode.REFORM_AND_ADD.value)
         parser.add_argument(
             "--map",
@@ -85,6 +86,8 @@ class Command(OperatorCommand):
                 new_group_name="" if group else options["group"],
             )
         with discarded_on_error(run.change, actor=actor):
+            if options["sheet"]:
+                run = imports.set_dialect(run, actor=actor, overrides={"sheet": options["sheet"]})
             run = _mapped(run, actor=actor, options=options)
             run = imports.set_mode(
                 run,
