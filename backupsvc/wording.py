@@ -372,9 +372,9 @@ TEXTS: dict[str, str | Promise] = {
     "import.bad_mode": _("“%(mode)s” is not a way to import."),
     "import.bad_status": _("New recipients can become active or unconfirmed, not “%(status)s”."),
     "import.signup_unmapped": _(
-        "The file has columns with sign-up information that are not used: %(columns)s. People who "
-        "unsubscribed could become active. Assign the columns, or say that you leave them out on "
-        "purpose."
+        "The file has columns with sign-up information that are left out, or kept as a field only: "
+        "%(columns)s. People who unsubscribed could become active. Assign the columns, or say that this is "
+        "on purpose."
     ),
     "import.status_missing": _(
         "The file does not say whether new recipients have confirmed. Choose whether they become "

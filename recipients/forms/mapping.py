@@ -56,7 +56,9 @@ class Line:
 class MappingForm(forms.Form):
     """`column-3` says what the fourth column becomes; `name-3` and `type-3` describe a new field."""
 
-    leave_signup_out = forms.BooleanField(label=_("Leave these columns out on purpose"), required=False)
+    leave_signup_out = forms.BooleanField(
+        label=_("This is on purpose: these columns say nothing of who is out"), required=False
+    )
     fixed_target = forms.ChoiceField(label=_("Field"), required=False)
     fixed_value = forms.CharField(label=_("Value for everybody"), required=False, max_length=1000)
 

@@ -256,7 +256,7 @@ def test_a_remembered_mapping_leaves_nobodys_opt_out_aside_unasked(wizard: Wizar
     again = wizard.begin(TOOL + "bob@example.com,Wien,2,nein\n", name="Other")
     asked = wizard.post("import-map", again, **wizard.filled(again))
     assert asked.status_code == 200
-    assert "sign-up information that are not used: Newsletter" in asked.content.decode()
+    assert "left out, or kept as a field only: Newsletter" in asked.content.decode()
 
 
 def test_a_new_field_gets_a_type_that_its_cells_fit(wizard: Wizard) -> None:

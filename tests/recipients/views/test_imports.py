@@ -225,7 +225,7 @@ def test_a_column_of_sign_up_information_is_left_out_only_on_purpose(wizard: Wiz
     response = wizard.post("import-map", change, **fields)
     page = response.content.decode()
     assert response.status_code == 200
-    assert "columns with sign-up information that are not used: Status" in page
+    assert "left out, or kept as a field only: Status" in page
     assert "leave_signup_out" in page
     assert wizard.post("import-map", change, **fields, leave_signup_out="on").status_code == 302
     assert Import.objects.get().leaves_signup_out
