@@ -25,7 +25,7 @@ from backupsvc.jobs.runner import drain
 from recipients.actions import imports
 from recipients.actions.attributes import delete_attribute
 from recipients.actions.blocklist import block
-from recipients.actions.changes import confirm_change
+from recipients.actions.changes import DELETE_JOB, confirm_change
 from recipients.actions.deletion import delete_group
 from recipients.actions.groups import PURGE_JOB, change_group
 from recipients.actions.recipients import change_recipient, remove_recipient, unsubscribe
@@ -267,6 +267,25 @@ def test_a_field_deleted_since_is_made_again_for_this_list_alone(lists: Lists) -
     lists.restore(snapshot)
     assert Recipient.objects.get().attributes == {"Shoe size": "38"}
     assert Attribute.objects.get(name="Shoe size").group == group
+
+
+@pytest.mark.parametrize("into", ["same", "new", "deleted"])
+def test_people_are_made_active_again_by_a_restore_that_says_so(lists: Lists, into: str) -> None:
+    group = lists.group(EVERYTHING)
+    snapshot = snapshot_of(lists, group)
+    unsubscribe(Recipient.objects.get(key="active@example.com"), actor=lists.actor)
+    if into == "deleted":
+        drain(Job.objects.get(kind=DELETE_JOB, subject_id=delete_group(group, actor=lists.actor).pk))
+    restore, job = plan_restore(snapshot, actor=lists.actor, new_name="Again" if into == "new" else "")
+    drain(job)
+    change = Change.objects.get(pk=restore.pk)
+    assert change.preview["kept_safe"] == 1
+    drain(confirm_change(change, actor=lists.actor, reactivate=True, reason="asked by phone"))
+    change.refresh_from_db()
+    assert (change.state, change.kept_safe) == ("done", 0)
+    found = Recipient.objects.get(group=change.group, key="active@example.com")
+    assert found.status == Status.ACTIVE
+    assert AuditEntry.objects.get(event="consent.reactivated").data["count"] == 1
 
 
 def test_restoring_one_list_changes_no_other(lists: Lists) -> None:
