@@ -240,7 +240,9 @@ def read(lists: Lists, text: str, *, group: Group, headers: str, way: str, **opt
         except Refusal as refusal:
             found["refused"] = refusal.code
         change = Change.objects.get(pk=run.pk)
-        found |= {"preview": change.preview, "state": change.state, "error": change.error_code}
+        # Whatever staged it, the preview is the same.
+        preview = {name: value for name, value in change.preview.items() if name != "staged_by"}
+        found |= {"preview": preview, "state": change.state, "error": change.error_code}
         if change.state == "preview":
             drain(confirm_change(change, actor=lists.actor, backup=False, typed_name=group.name))
             change.refresh_from_db()
