@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor
+from backupsvc.accounts.addresses import row_number
 from backupsvc.accounts.models import Account
 from backupsvc.errors import NotFound
 from recipients.models import Attribute, BlocklistEntry, Change, Group, Recipient
@@ -48,8 +47,8 @@ def find_group(actor: Actor, *, account: Account, name: str, deleted: bool = Fal
 
 
 def is_group_id(name: str) -> bool:
-    """Whether a command names a group by its id. A number of more digits is no id of any database."""
-    return re.fullmatch(r"#[0-9]{1,18}", name) is not None
+    """Whether a command names a group by its id."""
+    return name.startswith("#") and row_number(name[1:]) is not None
 
 
 def get_change(

@@ -416,9 +416,10 @@ def clean_up(change: Change) -> None:
     change.preview = _without_addresses(change.preview)
     change.save(update_fields=["preview"])
     run = Import.objects.filter(pk=change.pk).first()
-    if run is not None:
-        Import.objects.filter(pk=run.pk).update(upload="", dialect=without_cells(run.dialect))
-    if run is not None and run.upload:
+    if run is None:
+        return
+    Import.objects.filter(pk=run.pk).update(upload="", dialect=without_cells(run.dialect))
+    if run.upload:
         # A change that goes on because this was rolled back may have to read the file again.
         transaction.on_commit(partial(uploads.remove, run.upload))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Literal, NamedTuple, Protocol, TypeVar
 
+from recipients.bulk.copytext import Sink
 from recipients.models import Mode
 
 
@@ -131,12 +132,6 @@ class Reject(NamedTuple):
     code: str
     params: Mapping[str, object]
     cells: Sequence[str]
-
-
-class Sink(Protocol):
-    """Where a dump goes."""
-
-    def write(self, data: bytes, /) -> object: ...
 
 
 @dataclass(frozen=True)

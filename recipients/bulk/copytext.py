@@ -58,6 +58,12 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class Sink(Protocol):
+    """Where rows go."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
 class Rest:
     """A stream of which `begun` was read already: that comes first."""
 
@@ -69,13 +75,7 @@ class Rest:
         return begun or self._stream.read(size)
 
 
-class Writable(Protocol):
-    """Where lines are moved to."""
-
-    def write(self, data: bytes, /) -> object: ...
-
-
-def move_lines(stream: Readable, *, into: Writable, most: int) -> tuple[int, bytes]:
+def move_lines(stream: Readable, *, into: Sink, most: int) -> tuple[int, bytes]:
     """Move lines, whole ones and up to a block more than `most`; how many, and what was read of the next.
 
     Raise RowBroken for a line that has no end.

@@ -14,8 +14,8 @@ from typing import BinaryIO
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from recipients.bulk.base import KeptSafe, Plan, Reject, Sink, Stage, Verdicts
-from recipients.bulk.copytext import COLUMNS, Readable, Rest, encode_row, move_lines
+from recipients.bulk.base import KeptSafe, Plan, Reject, Stage, Verdicts
+from recipients.bulk.copytext import COLUMNS, Readable, Rest, Sink, encode_row, move_lines
 from recipients.bulk.postgres_raw import BLOCK_BYTES, HALVED_FROM, RawEngine, in_order
 from recipients.bulk.second import Second, Spool
 from recipients.bulk.staging import PREFIX, Tables, change_of, checked_of, half_of, tables_of

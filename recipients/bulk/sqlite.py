@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 from django.db import connection
 
 from recipients.addresses import digest_of
-from recipients.bulk.base import Plan, Reject, Sink, Stage, Verdicts
-from recipients.bulk.copytext import COLUMNS, columns, encode_columns, lines, parse_time
+from recipients.bulk.base import Plan, Reject, Stage, Verdicts
+from recipients.bulk.copytext import COLUMNS, Sink, columns, encode_columns, lines, parse_time
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import ROWS, literal
 from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
