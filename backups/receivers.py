@@ -8,11 +8,10 @@ from backups import policy
 from backups.actions.preparing import prepare
 from backups.actions.snapshots import record_snapshot, verify
 from backups.models import Cause, Snapshot, SnapshotState
-from backupsvc.accounts.audit import record
 from backupsvc.errors import Refusal
 from backupsvc.jobs.models import Job
 from backupsvc.jobs.queue import wait_for
-from recipients.actions.changes import actor_of
+from recipients.actions.changes import actor_of, note_change
 from recipients.models import Change, Group, Import
 from recipients.signals import change_foreseen, change_requested, rows_about_to_go
 
@@ -28,15 +27,7 @@ def back_up_before(change: Change, job: Job, after: list[Job], **_signal: Any) -
         decision = _decide(change, group=group)
         change.backup_wanted, change.backup_why = decision.wanted, decision.why
         if not decision.wanted and decision.why != "new_list":
-            record(
-                "backup.skipped",
-                account=change.account,
-                actor=actor_of(change),
-                group_id=group.pk,
-                target=group.name,
-                change=change.pk,
-                why=decision.why,
-            )
+            note_change(change, "backup.skipped", group=group, why=decision.why)
     if change.backup_wanted:
         change.backups_taken += 1
         _snapshot, snapshot_job = record_snapshot(

@@ -72,6 +72,21 @@ def actor_of(change: Change) -> Actor:
     return Actor(user=change.user, origin=Origin(change.origin))
 
 
+def note_change(
+    change: Change, event: str, *, group: Group | None, actor: Actor | None = None, **data: Any
+) -> None:
+    """Write into the log what became of a list's change, by who confirmed it if nobody else is named."""
+    record(
+        event,
+        account=change.account,
+        actor=actor or actor_of(change),
+        group_id=group.pk if group else None,
+        target=group.name if group else change.new_group_name,
+        change=change.pk,
+        **data,
+    )
+
+
 def lock_change(change_id: int) -> Change:
     """The change's row, locked until the transaction ends."""
     return Change.objects.select_for_update(of=("self",)).select_related("account", "user").get(pk=change_id)
@@ -128,13 +143,11 @@ def confirm_change(
         after=before,
     )
     change_requested.send(sender=Change, change=change, job=job, after=before)
-    record(
+    note_change(
+        change,
         f"{change.kind}.confirmed",
-        account=change.account,
+        group=group,
         actor=actor,
-        group_id=group.pk,
-        target=group.name,
-        change=change.pk,
         mode=change.mode,
         backup=change.backup_wanted,
         backup_why=change.backup_why,
@@ -198,14 +211,7 @@ def cancel_change(change: Change, *, actor: Actor) -> Change:
     _drop_empty_group(change)
     clean_up(change)
     if was_confirmed:
-        record(
-            f"{change.kind}.cancelled",
-            account=change.account,
-            actor=actor,
-            group_id=change.group_id,
-            target=change.group.name if change.group else change.new_group_name,
-            change=change.pk,
-        )
+        note_change(change, f"{change.kind}.cancelled", group=change.group, actor=actor)
     return change
 
 
@@ -325,23 +331,17 @@ def _merge(change: Change, *, group: Group) -> None:
     change.preview = _without_addresses(change.preview)
     change.save()
     if change.reactivate:
-        record(
+        note_change(
+            change,
             "consent.reactivated",
-            account=change.account,
-            actor=actor_of(change),
-            group_id=group.pk,
-            target=group.name,
-            change=change.pk,
+            group=group,
             count=safe_before - verdicts.kept_safe,
             reason=change.reactivate_reason,
         )
-    record(
+    note_change(
+        change,
         f"{change.kind}.done",
-        account=change.account,
-        actor=actor_of(change),
-        group_id=group.pk,
-        target=group.name,
-        change=change.pk,
+        group=group,
         counts={name: count for name, count in change_counts(change).items() if count},
     )
 
@@ -396,15 +396,7 @@ def change_failed(job: Job, refusal: Refusal) -> None:
     _drop_empty_group(change)
     # The upload stays for a week: what stopped it may be mended, and then it can be tried again.
     engine().clear(change.pk)
-    record(
-        f"{change.kind}.failed",
-        account=change.account,
-        actor=actor_of(change),
-        group_id=change.group_id,
-        target=change.group.name if change.group else change.new_group_name,
-        change=change.pk,
-        error=refusal.code,
-    )
+    note_change(change, f"{change.kind}.failed", group=change.group, error=refusal.code)
 
 
 def clean_up(change: Change) -> None:

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor, Origin
-from backupsvc.accounts.audit import record
 from backupsvc.errors import Refusal, Unavailable
 from backupsvc.jobs import runner
 from backupsvc.jobs.clock import database_now
@@ -26,6 +25,7 @@ from recipients.actions.changes import (
     check_no_backup,
     holds_sound_backup,
     lock_change,
+    note_change,
 )
 from recipients.actions.groups import (
     PURGE_JOB,
@@ -89,13 +89,11 @@ def delete_group(
     group.save(update_fields=["hidden_at"])
     job = enqueue(DELETE_JOB, subject_id=change.pk, account=group.account, queue=Queue.CHANGE)
     change_requested.send(sender=Change, change=change, job=job, after=[])
-    record(
+    note_change(
+        change,
         "group.deletion_requested",
-        account=group.account,
+        group=group,
         actor=actor,
-        group_id=group.pk,
-        target=group.name,
-        change=change.pk,
         recipients=group.recipients_count,
         backup=change.backup_wanted,
         backup_why=change.backup_why,
@@ -121,14 +119,7 @@ def undo_deletion(change: Change, *, actor: Actor) -> Group:
     for job in Job.objects.filter(kind=DELETE_JOB, subject_id=change.pk):
         runner.cancel(job)
     group = revive_group(group, actor=actor)
-    record(
-        "group.deletion_undone",
-        account=change.account,
-        actor=actor,
-        group_id=group.pk,
-        target=group.name,
-        change=change.pk,
-    )
+    note_change(change, "group.deletion_undone", group=group, actor=actor)
     return group
 
 
@@ -167,15 +158,7 @@ def _stand(change: Change, *, group: Group) -> None:
         queue=Queue.MAINTENANCE,
         due_at=database_now() + window,
     )
-    record(
-        "group.deleted",
-        account=change.account,
-        actor=actor_of(change),
-        group_id=group.pk,
-        target=group.name,
-        change=change.pk,
-        recipients=change.deleted,
-    )
+    note_change(change, "group.deleted", group=group, recipients=change.deleted)
 
 
 def deletion_failed(job: Job, refusal: Refusal) -> None:
@@ -300,12 +283,4 @@ def _bring_back(change: Change, *, refusal: Refusal) -> None:
     change.deleted = change.updated = 0
     change.error_code, change.error_params = refusal.code, dict(refusal.params)
     change.save(update_fields=["state", "ended_at", "deleted", "updated", "error_code", "error_params"])
-    record(
-        "group.deletion_failed",
-        account=change.account,
-        actor=actor_of(change),
-        group_id=group.pk,
-        target=group.name,
-        change=change.pk,
-        error=refusal.code,
-    )
+    note_change(change, "group.deletion_failed", group=group, error=refusal.code)
