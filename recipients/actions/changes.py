@@ -30,7 +30,7 @@ from recipients.actions.groups import (
     raise_revision,
     revive_group,
 )
-from recipients.bulk.base import Plan, Verdicts
+from recipients.bulk.base import Judged, Plan, Verdicts
 from recipients.bulk.engine import engine
 from recipients.imports.doubts import NAMING
 from recipients.imports.mapping import ATTRIBUTE
@@ -60,6 +60,8 @@ NEEDS = {
 }
 # Modes that write values; the others only take people out.
 WRITING = (Mode.REFORM_AND_ADD, Mode.ADD_ONLY, Mode.UPDATE_ONLY)
+# What a preview tells the merge, and who is named in it: nobody needs them afterwards.
+PASSING = ("kept_safe_rows", "addresses", "leaves_new")
 # How often a backup is taken again because the list moved under it, before the change gives up.
 MOST_BACKUPS = 3
 REASON_LENGTH = 500
@@ -238,8 +240,8 @@ def record_backup(change: Change, *, snapshot_id: int, revision: int) -> None:
     Change.objects.filter(pk=change.pk).update(snapshot_id=snapshot_id, backup_revision=revision)
 
 
-def plan_of(change: Change, *, judged: int | None = None) -> Plan:
-    """What the change's merge does. `judged`: how many addresses, if what its preview found still holds."""
+def plan_of(change: Change, *, judged: Judged | None = None) -> Plan:
+    """What the change's merge does. `judged`: if what its preview found still holds."""
     return Plan(
         change_id=change.pk,
         account_id=change.account_id,
@@ -320,9 +322,7 @@ def _merge(change: Change, *, group: Group) -> None:
     # A preview keeps people safe whom a reactivation does not.
     is_as_seen = not change.reactivate and change.judged_state == seen(change)
     holds = is_as_seen and change.judged_rows == engine().judged(change.pk)
-    # A preview that an older version made does not say how many addresses: they are judged anew.
-    addresses = change.preview.get("addresses") if holds else None
-    verdicts = engine().merge(plan_of(change, judged=addresses))
+    verdicts = engine().merge(plan_of(change, judged=_judged_by(change.preview) if holds else None))
     raise_revision(group, shift=dict(verdicts.shift or {}))
     change.state = ChangeState.DONE
     change.ended_at = timezone.now()
@@ -344,6 +344,13 @@ def _merge(change: Change, *, group: Group) -> None:
         group=group,
         counts={name: count for name, count in change_counts(change).items() if count},
     )
+
+
+def _judged_by(preview: dict[str, Any]) -> Judged | None:
+    """What a preview has kept; None where an older version made it, which did not say of whom."""
+    if "leaves_new" not in preview:
+        return None
+    return Judged(addresses=preview["addresses"], leaves_new=preview["leaves_new"])
 
 
 def _make_fields(change: Change, *, group: Group) -> None:
@@ -369,7 +376,7 @@ def _make_fields(change: Change, *, group: Group) -> None:
 
 def _without_addresses(preview: dict[str, Any]) -> dict[str, Any]:
     """What stays of a preview when its change is over: the counts, while nobody is named."""
-    kept = {key: value for key, value in preview.items() if key not in ("kept_safe_rows", "addresses")}
+    kept = {key: value for key, value in preview.items() if key not in PASSING}
     kept["doubts"] = [doubt for doubt in preview.get("doubts", []) if doubt[0] not in NAMING]
     return kept
 

@@ -134,6 +134,17 @@ class Reject(NamedTuple):
     cells: Sequence[str]
 
 
+class Judged(NamedTuple):
+    """What a preview has kept for the merge: how many different addresses it judged, and of whom it says so.
+
+    `leaves_new`: of all but those who are new to the list, for there nearly all are; otherwise of all but
+    those who stay as they are.
+    """
+
+    addresses: int
+    leaves_new: bool
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a merge does: everything but the rows themselves."""
@@ -153,8 +164,8 @@ class Plan:
     reactivate: bool = False
     # Another group whose opt-outs win over the rows (where a restored snapshot came from).
     source_group_id: int | None = None
-    # How many different addresses the preview judged, while that holds: nothing it looked at has changed.
-    judged: int | None = None
+    # What the preview has kept, while that holds: nothing it looked at has changed.
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +180,8 @@ class Verdicts:
     deleted: int = 0
     # Recipients by status before and after: {"active": -3, …}, for the counts kept on the group.
     shift: Mapping[str, int] | None = None
+    # As in `Judged`, for the merge.
+    leaves_new: bool = False
 
     @property
     def addresses(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from recipients.bulk.base import KeptSafe, Plan, Verdicts
+from recipients.bulk.base import Judged, KeptSafe, Plan, Verdicts
 from recipients.bulk.staged import StagedRows
 from recipients.bulk.staging import tables_of
 from recipients.bulk.tally import WORK, Tally, verdicts_of, work_in
@@ -29,13 +29,16 @@ class SetBasedEngine(StagedRows):
     create_staging: str
 
     @abstractmethod
-    def _judge(self, plan: Plan, *, is_empty: bool, is_alone: bool = True) -> int:
-        """Put what becomes of each address into the change's table of judged rows; nothing, if it stays.
+    def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool = True) -> int:
+        """Put what becomes of each address into the change's table of judged rows, as `Judged` says.
 
         How many different addresses there are: to count them takes a third as long as to judge them.
-        `is_empty`: leave out strangers, who then are nearly everybody. `is_alone`: what was changed before,
-        in the same transaction, counts, and nobody else can see it.
+        `is_alone`: what was changed before, in the same transaction, counts, and nobody else can see it.
         """
+
+    @abstractmethod
+    def _are_mostly_new(self, plan: Plan) -> bool:
+        """Whether the list is likely to know hardly any of the staged people. It decides the way alone."""
 
     @abstractmethod
     def _finding(self, addresses: int, plan: Plan, *, staged: int) -> AbstractContextManager[Dialect]:
@@ -44,10 +47,9 @@ class SetBasedEngine(StagedRows):
     def preview(self, plan: Plan, *, most_kept_safe: int) -> tuple[Verdicts, list[KeptSafe]]:
         if self._is_first(plan):
             return self._all_added(plan), []
-        is_empty = self._is_empty(plan) and not plan.reactivate
-        staged = self._judge(plan, is_empty=is_empty, is_alone=False)
-        tallies = self._tallies(plan, is_empty=is_empty, staged=staged)
-        verdicts = verdicts_of(tallies, plan=plan, addresses=staged)
+        leaves_new = self._leaves_new(plan)
+        judged = Judged(self._judge(plan, leaves_new=leaves_new, is_alone=False), leaves_new)
+        verdicts = verdicts_of(self._tallies(plan, judged=judged), plan=plan, judged=judged)
         return verdicts, self._kept_safe(plan, most=most_kept_safe) if verdicts.kept_safe else []
 
     def _kept_safe(self, plan: Plan, *, most: int) -> list[KeptSafe]:
@@ -62,21 +64,29 @@ class SetBasedEngine(StagedRows):
     def merge(self, plan: Plan) -> Verdicts:
         if self._is_first(plan):
             return self._filled(plan, added=self._insert_all(plan))
-        is_empty = self._is_empty(plan) and not plan.reactivate
-        addresses = plan.judged if self._has_table(tables_of(plan.change_id).judged) else None
-        staged = self._judge(plan, is_empty=is_empty) if addresses is None else addresses
-        tallies = self._tallies(plan, is_empty=is_empty, staged=staged)
+        judged = plan.judged if self._has_table(tables_of(plan.change_id).judged) else None
+        if judged is None:
+            leaves_new = self._leaves_new(plan)
+            judged = Judged(self._judge(plan, leaves_new=leaves_new), leaves_new)
+        tallies = self._tallies(plan, judged=judged)
         if plan.mode == Mode.DELETE:
-            self._remove_judged(plan, staged=staged)
+            self._remove_judged(plan, staged=judged.addresses)
         else:
-            self._write(plan, work=work_in(tallies), is_empty=is_empty, staged=staged)
-        return verdicts_of(tallies, plan=plan, addresses=staged)
+            self._write(plan, work=work_in(tallies), judged=judged)
+        return verdicts_of(tallies, plan=plan, judged=judged)
 
-    def _write(self, plan: Plan, *, work: Mapping[str, int], is_empty: bool, staged: int) -> None:
+    def _leaves_new(self, plan: Plan) -> bool:
+        """Whether strangers are to be left out of what is judged. They are not, where it matters who they are."""
+        adds = plan.mode in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY) and not plan.reactivate
+        return adds and self._are_mostly_new(plan)
+
+    def _write(self, plan: Plan, *, work: Mapping[str, int], judged: Judged) -> None:
         """Write what was judged; `work` says how many rows there are of each kind."""
-        if not plan.reactivate:
-            rows = self._strangers(plan) if is_empty else self._judged_rows(plan, where=WORK["add"])
-            self._insert_new(plan, rows=rows, count=work["add"], staged=staged)
+        staged = judged.addresses
+        if not plan.reactivate and work["add"] == staged:
+            self._insert_all(plan)
+        elif not plan.reactivate and work["add"]:
+            self._insert_new(plan, count=work["add"], judged=judged)
         self._update_judged(plan, count=work["update"], staged=staged)
         if not plan.reactivate:
             self._insert_judged(plan, where=WORK["return"], count=work["return"], staged=staged)
@@ -151,24 +161,21 @@ class SetBasedEngine(StagedRows):
             values=values,
         )
 
-    def _judged(self, plan: Plan, *, winners: str, is_empty: bool, dialect: Dialect | None = None) -> str:
-        """The SELECT of what becomes of each address that does not stay as it is, and of its recipient."""
+    def _judged(self, plan: Plan, *, winners: str, leaves_new: bool, dialect: Dialect | None = None) -> str:
+        """The SELECT of what becomes of each address, as `Judged` says, and of its recipient."""
         becomes = VALUES if plan.mode not in (Mode.DEACTIVATE, Mode.DELETE) else ()
         values = "".join(f", CASE WHEN rid IS NOT NULL THEN n_{name} END AS n_{name}" for name in becomes)
         select = self._classified(plan, winners=winners, values=becomes, dialect=dialect)
+        wanted = "is_new = 0" if leaves_new else "verdict <> 'unchanged'"
         return (
             f"SELECT {JUDGED}, CASE WHEN verdict = 'safe' OR rid IS NOT NULL THEN email END AS email{values}"
-            f" FROM ({select}) AS c WHERE verdict <> 'unchanged' AND ({'is_new = 0' if is_empty else 'TRUE'})"
+            f" FROM ({select}) AS c WHERE {wanted}"
         )
 
-    def _insert_new(self, plan: Plan, *, rows: str, count: int, staged: int) -> None:
+    def _insert_new(self, plan: Plan, *, count: int, judged: Judged) -> None:
         """Add those whom the list does not know at all straight from the staged rows."""
-        if not count:
-            return
-        if count == staged:
-            self._insert_all(plan)
-            return
-        with self._finding(count, plan, staged=staged):
+        rows = self._strangers(plan) if judged.leaves_new else self._judged_rows(plan, where=WORK["add"])
+        with self._finding(count, plan, staged=judged.addresses):
             # In the order of the index that they go into: half the time of any other order.
             self._insert(plan, winners=f"SELECT * FROM ({rows}) AS u ORDER BY key")
 
@@ -191,16 +198,10 @@ class SetBasedEngine(StagedRows):
             )
             return int(cursor.rowcount)
 
-    # A list without a past: few to compare with, or nobody
-
-    def _is_empty(self, plan: Plan) -> bool:
-        """Whether there is nobody in the list, so that most rows are only to be added."""
-        if plan.mode not in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY):
-            return False
-        return not self.holds_anybody(plan.group_id)
+    # Few whom the list knows, or nobody
 
     def _strangers(self, plan: Plan) -> str:
-        """A SELECT of the staged rows of people that an empty list does not know in any way.
+        """A SELECT of the staged rows of people whom the list does not know in any way.
 
         Whether they were judged or left out: who is missing here would be lost.
         """
@@ -215,7 +216,7 @@ class SetBasedEngine(StagedRows):
 
         Of the list that the rows come from only those count who left it.
         """
-        if not self._is_empty(plan):
+        if plan.mode not in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY) or self.holds_anybody(plan.group_id):
             return False
         known = self.execute(
             f"SELECT EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id = %(source)s AND {HAS_LEFT})"
@@ -272,8 +273,8 @@ class SetBasedEngine(StagedRows):
         """The attributes that an empty cell clears, as `dialect.cleared_and_merged` wants them."""
         return compact_json(cleared)
 
-    def _tallies(self, plan: Plan, *, is_empty: bool, staged: int) -> list[Tally]:
-        """What was judged, in one look at all of it; of an empty list also the strangers."""
+    def _tallies(self, plan: Plan, *, judged: Judged) -> list[Tally]:
+        """What was judged, in one look at all of it, and the strangers that were left out."""
         work = " ".join(f"WHEN {condition} THEN '{name}'" for name, condition in WORK.items())
         rows = self.execute(
             f"SELECT verdict, old_status, new_status, CASE {work} END AS work, count(*)"
@@ -281,10 +282,10 @@ class SetBasedEngine(StagedRows):
             [],
         )
         tallies = [Tally(*row) for row in rows]  # type: ignore[arg-type]  # as the statement says
-        if not is_empty:
+        if not judged.leaves_new:
             return tallies
         known = [tally for tally in tallies if tally.work != "add"]
-        return [*self._tallies_of_strangers(plan, known=known, staged=staged), *known]
+        return [*self._tallies_of_strangers(plan, known=known, staged=judged.addresses), *known]
 
     def _tallies_of_strangers(self, plan: Plan, *, known: Sequence[Tally], staged: int) -> list[Tally]:
         """All who are staged but those who are known: to look for each among them takes thrice as long."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,12 +14,12 @@ from typing import BinaryIO
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from recipients.bulk.base import KeptSafe, Plan, Reject, Stage, Verdicts
+from recipients.bulk.base import Judged, KeptSafe, Plan, Reject, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, Readable, Rest, Sink, encode_row, move_lines
 from recipients.bulk.postgres_raw import BLOCK_BYTES, HALVED_FROM, RawEngine, in_order
 from recipients.bulk.second import Second, Spool
 from recipients.bulk.staging import PREFIX, Tables, change_of, checked_of, half_of, tables_of
-from recipients.bulk.verdict import Dialect
+from recipients.bulk.verdict import HAS_LEFT, Dialect
 from recipients.models import compact_json
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,15 @@ STAGED = ", ".join(("change_id", *Stage._fields))
 REJECTED = '"change_id", "line", "column", "code", "params", "cells"'
 # One recipient in so many is asked for: fewer are looked up one by one.
 FEW = 10
+# The share of staged rows that are looked up to see whether the list knows many; fewer rows tell nothing.
+SAMPLED_PERCENT, FEWEST_SAMPLED = 0.1, 30
+# By so many traces people are looked for in one pass over all rows; by more, row by row beside the list.
+FEW_TRACES = 50_000
+TRACED = {
+    "addresses": "key = ANY(%(addresses)s)",
+    "domains": "'*@' || domain = ANY(%(domains)s)",
+    "digests": "digest = ANY(%(digests)s)",
+}
 # The first half of an archive is loaded while the second is still waited for: it is the larger one.
 LOWER_SHARE = 0.55
 # A person's click must not wait for a worker that is loading a table; the sweep drops it later.
@@ -91,7 +100,7 @@ class PostgresEngine(RawEngine):
         return self._staged(plan.change_id) if is_settled else super()._winners(plan)
 
     def make_ready(self, plan: Plan) -> None:
-        if self._is_first(plan):
+        if self._is_first(plan) or (self._leaves_new(plan) and self._traces(plan) is not None):
             return
         keyed = tables_of(plan.change_id).keyed
         half = half_of(keyed)
@@ -103,15 +112,63 @@ class PostgresEngine(RawEngine):
                     upper.result()
         self._index_keys(plan.change_id)
 
-    def _judge(self, plan: Plan, *, is_empty: bool, is_alone: bool = True) -> int:
+    def _are_mostly_new(self, plan: Plan) -> bool:
+        if not self.holds_anybody(plan.group_id):
+            return True
+        keyed = tables_of(plan.change_id).keyed
+        if not self._has_table(keyed):
+            return False
+        with self._one_by_one(), self._without("seqscan"):
+            found = self.execute(
+                "SELECT count(*), count(known) FROM (SELECT"
+                " (SELECT id FROM recipients_recipient WHERE group_id = %s AND key = s.key) AS known"
+                f" FROM {keyed} AS s TABLESAMPLE SYSTEM ({SAMPLED_PERCENT}) WHERE key IS NOT NULL) AS t",
+                [plan.group_id],
+            )
+        sampled, known = (int(str(count)) for count in found[0])
+        return sampled >= FEWEST_SAMPLED and known * FEW <= sampled
+
+    def _traces(self, plan: Plan) -> dict[str, list[str]] | None:
+        """All by which an empty list may know somebody: addresses, patterns of domains, hashes of addresses.
+
+        None if there are many, or somebody is in the list.
+        """
+        if self.holds_anybody(plan.group_id):
+            return None
+        rows = self.execute(
+            "SELECT key FROM recipients_optout WHERE group_id IN (%(group)s, %(source)s) UNION ALL"
+            f" SELECT key FROM recipients_recipient WHERE group_id = %(source)s AND {HAS_LEFT} UNION ALL"
+            " SELECT pattern FROM recipients_blocklistentry WHERE account_id = %(account)s"
+            f" LIMIT {FEW_TRACES + 1}",
+            {
+                "group": plan.group_id,
+                "source": plan.source_group_id or plan.group_id,
+                "account": plan.account_id,
+            },
+        )
+        if len(rows) > FEW_TRACES:
+            return None
+        traces = [str(key) for (key,) in rows]
+        return {
+            "addresses": [trace for trace in traces if "@" in trace],
+            "domains": [trace for trace in traces if trace.startswith("*@")],
+            "digests": [trace for trace in traces if "@" not in trace],
+        }
+
+    def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool = True) -> int:
         _raw, keyed, _plain, judged = tables_of(plan.change_id)
-        self._index_keys(plan.change_id)
         staged = self._addresses(plan.change_id)
+        traces = self._traces(plan) if leaves_new else None
+        if traces is not None:
+            self._drop(half_of(judged), judged)
+            self._judge_traced(plan, traces=traces, into=judged)
+            return staged
+        self._index_keys(plan.change_id)
         with Second(needed=in_order(keyed)) as second:
             middle = self._middle("key", table=keyed) if not is_alone and self._has_table(keyed) else ""
             if not (middle and second.is_there):
                 self._drop(half_of(judged), judged)
-                self._judge_among(plan, staged=staged, is_empty=is_empty, into=judged)
+                self._judge_among(plan, staged=staged, leaves_new=leaves_new, into=judged)
                 return staged
             # Each drops its own: one must not wait for what the other has not committed.
             second.start(self._drop, half_of(judged)).result()
@@ -120,12 +177,14 @@ class PostgresEngine(RawEngine):
                 self._judge_among,
                 plan,
                 staged=staged,
-                is_empty=is_empty,
+                leaves_new=leaves_new,
                 into=half_of(judged),
                 keys=ABOVE,
                 middle=middle,
             )
-            self._judge_among(plan, staged=staged, is_empty=is_empty, into=judged, keys=BELOW, middle=middle)
+            self._judge_among(
+                plan, staged=staged, leaves_new=leaves_new, into=judged, keys=BELOW, middle=middle
+            )
             upper.result()
             self._join(judged)
         return staged
@@ -135,7 +194,7 @@ class PostgresEngine(RawEngine):
         plan: Plan,
         *,
         staged: int,
-        is_empty: bool,
+        leaves_new: bool,
         into: str,
         keys: str = "TRUE",
         middle: str = "",
@@ -145,10 +204,33 @@ class PostgresEngine(RawEngine):
             self._set_planner()
             with self._finding(staged, plan, staged=staged, keys=keys) as dialect:
                 winners = f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {keys}"
-                select = self._judged(plan, winners=winners, is_empty=is_empty, dialect=dialect)
+                select = self._judged(plan, winners=winners, leaves_new=leaves_new, dialect=dialect)
                 parameters = self._parameters(plan) | {"middle": middle}
                 self.execute(f"{self.create_staging} {into} AS {select}", parameters)
             self.execute(f"CREATE INDEX ON {into} (key)", [])
+
+    def _judge_traced(self, plan: Plan, *, traces: Mapping[str, list[str]], into: str) -> None:
+        """The same of those by whose traces an empty list may know them: all others are strangers.
+
+        PostgreSQL hashes the traces, and reads all rows once without an order.
+        """
+        arms = [condition for name, condition in TRACED.items() if traces[name]]
+        winners = f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {' OR '.join(arms) or 'FALSE'} OFFSET 0"
+        with self._one_by_one():
+            select = self._judged(plan, winners=winners, leaves_new=True, dialect=FOUND_ONE_BY_ONE)
+            parameters = self._parameters(plan) | traces
+            self.execute(f"{self.create_staging} {into} AS {select}", parameters)
+        self.execute(f"CREATE INDEX ON {into} (key)", [])
+        if self._count(into):
+            self._index_keys(plan.change_id)
+
+    def _insert_new(self, plan: Plan, *, count: int, judged: Judged) -> None:
+        if not judged.leaves_new or (judged.addresses - count) * FEW > judged.addresses:
+            super()._insert_new(plan, count=count, judged=judged)
+            return
+        # The few who are known are hashed, and all others stay in the order in which they lie: that of keys.
+        with self._without("mergejoin"):
+            self._insert(plan, winners=self._strangers(plan))
 
     def _all_added(self, plan: Plan) -> Verdicts:
         with self._side_by_side(plan):

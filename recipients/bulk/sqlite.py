@@ -76,12 +76,15 @@ class SqliteEngine(SetBasedEngine):
     def make_ready(self, plan: Plan) -> None:
         """Nothing: there is no second connection that would have to see it."""
 
-    def _judge(self, plan: Plan, *, is_empty: bool, is_alone: bool = True) -> int:
+    def _are_mostly_new(self, plan: Plan) -> bool:
+        return not self.holds_anybody(plan.group_id)
+
+    def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool = True) -> int:
         judged = tables_of(plan.change_id).judged
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
-        select = self._judged(plan, winners=self._winners(plan), is_empty=is_empty)
+        select = self._judged(plan, winners=self._winners(plan), leaves_new=leaves_new)
         self.execute(f"{self.create_staging} {judged} AS {select}", self._parameters(plan))
-        if is_empty:
+        if leaves_new:
             # Every row is looked for among the judged ones; without it all of them were read for each.
             self.execute(f"CREATE INDEX {judged}_by_key ON {judged} (key)", [])
         return self._addresses(plan.change_id)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from recipients.bulk.base import Plan, Verdicts
+from recipients.bulk.base import Judged, Plan, Verdicts
 from recipients.models import Mode
 
 # What is done about a judged row, and the condition that tells.
@@ -39,8 +39,8 @@ def work_in(tallies: Sequence[Tally]) -> Counter[str]:
     return counts
 
 
-def verdicts_of(tallies: Sequence[Tally], *, plan: Plan, addresses: int) -> Verdicts:
-    """What becomes of so many different addresses."""
+def verdicts_of(tallies: Sequence[Tally], *, plan: Plan, judged: Judged) -> Verdicts:
+    """What becomes of all addresses that were judged."""
     totals: Counter[str] = Counter()
     shift: Counter[str] = Counter()
     for tally in tallies:
@@ -55,9 +55,10 @@ def verdicts_of(tallies: Sequence[Tally], *, plan: Plan, addresses: int) -> Verd
     return Verdicts(
         added=totals["added"],
         updated=totals["updated"],
-        unchanged=addresses - totals.total(),
+        unchanged=judged.addresses - sum(rows for verdict, rows in totals.items() if verdict != "unchanged"),
         kept_safe=totals["safe"],
         deactivated=written if plan.mode == Mode.DEACTIVATE else 0,
         deleted=written if plan.mode == Mode.DELETE else 0,
         shift=dict(shift),
+        leaves_new=judged.leaves_new,
     )

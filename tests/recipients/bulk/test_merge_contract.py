@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from backupsvc.accounts.models import Account
 from recipients.bulk import postgres
-from recipients.bulk.base import Plan, Stage
+from recipients.bulk.base import Judged, Plan, Stage
 from recipients.bulk.engine import engine
 from recipients.models import BlocklistEntry, Group, Mode, OptOut, Recipient, Status
 from recipients.selectors import IN_STATUS
@@ -78,10 +79,13 @@ def steps(draw: st.DrawFn) -> tuple[model.Rules, list[Stage]]:
     return rules, [draw(staged(line=line, fields=fields, nulls=rules.nulls)) for line in range(2, number + 2)]
 
 
-@pytest.fixture(params=[postgres.FEW, 0], ids=["read side by side", "looked up one by one"])
+@pytest.fixture(params=["read side by side", "looked up one by one", "strangers are left out"])
 def group(request: pytest.FixtureRequest, account: Account, monkeypatch: pytest.MonkeyPatch) -> Group:
-    """A list, whose recipients PostgreSQL finds in one way and in the other."""
-    monkeypatch.setattr(postgres, "FEW", request.param)
+    """A list, whose recipients PostgreSQL finds in one way and in the other, or that hardly knows anybody."""
+    if request.param == "looked up one by one":
+        monkeypatch.setattr(postgres, "FEW", 0)
+    if request.param == "strangers are left out":
+        monkeypatch.setattr(type(engine()), "_are_mostly_new", lambda *_: True)
     return Group.objects.create(account=account, name="Contract")
 
 
@@ -134,10 +138,11 @@ def counted(group: Group) -> dict[str, int]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(series=st.lists(steps(), min_size=1, max_size=4))
+@given(series=st.lists(steps(), min_size=1, max_size=4), trusts=st.booleans())
 def test_any_series_of_merges_ends_as_the_model_says(
-    group: Group, blocked: str, series: list[tuple[model.Rules, list[Stage]]]
+    group: Group, blocked: str, series: list[tuple[model.Rules, list[Stage]]], trusts: bool
 ) -> None:
+    """`trusts`: the merge takes the preview's word, as it does while nothing has changed in between."""
     with transaction.atomic():
         world = model.World(blocked=frozenset({blocked}))
         totals: dict[str, int] = {}
@@ -145,8 +150,9 @@ def test_any_series_of_merges_ends_as_the_model_says(
             engine().clear(7)
             engine().stage(7, rows=rows)
             promised, _safe = engine().preview(plan(group, rules), most_kept_safe=10)
-            verdicts = engine().merge(plan(group, rules))
-            assert promised == verdicts
+            judged = Judged(promised.addresses, promised.leaves_new) if trusts else None
+            verdicts = engine().merge(replace(plan(group, rules), judged=judged))
+            assert promised == replace(verdicts, leaves_new=promised.leaves_new)
             expected = model.merge(world, rows=rows, rules=rules)
             assert {name: getattr(verdicts, name) for name in expected} == expected
             assert people(group) == world.people

@@ -1,4 +1,4 @@
-"""In an empty list nearly everybody is new: only whom it knows otherwise is judged, and nobody is lost."""
+"""Where nearly everybody is new, only those whom the list knows are judged, and nobody is lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from backupsvc.jobs.runner import drain
 from recipients.actions.blocklist import block
 from recipients.actions.recipients import unsubscribe
+from recipients.bulk import postgres
 from recipients.bulk.engine import engine
 from recipients.models import Group, OptOut, Recipient
 from tests.fixtures.lists import Lists, table
@@ -97,6 +98,68 @@ def test_nobody_is_lost_when_the_list_has_become_empty(lists: Lists) -> None:
     Recipient.objects.filter(group=group).delete()
     drain(job)
     assert set(table(group)) == EVERYBODY
+
+
+@pytest.fixture
+def sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of few rows are looked up, as some of many are."""
+    monkeypatch.setattr(postgres, "SAMPLED_PERCENT", 100)
+    monkeypatch.setattr(postgres, "FEWEST_SAMPLED", 1)
+
+
+@pytest.mark.postgres
+def test_new_people_are_added_to_a_list_that_knows_few_of_them(lists: Lists, sampled: None) -> None:
+    group = lists.group(
+        "email,city,status\n"
+        "p001@example.com,Rome,active\n"
+        "p002@example.com,Oslo,active\n"
+        "p004@example.com,Rome,inactive\n"
+        "other@example.com,Bonn,active\n"
+    )
+    left = lists.load("email\np005@example.com\nstays@example.com\n", into=group)
+    unsubscribe(Recipient.objects.get(group=group, key="p005@example.com"), actor=lists.actor)
+    lists.load("email\np005@example.com\n", into=group, mode="delete")
+    block(lists.account, actor=lists.actor, pattern="p006@example.com")
+    change, job = lists.confirm(LIST, into=group)
+    # Who stays as they are among them: whoever is not is a stranger, and will be added.
+    assert (left.state, engine().judged(change.pk)) == ("done", 5)
+    told = (change.preview["added"], change.preview["updated"], change.preview["unchanged"])
+    assert (*told, change.preview["kept_safe"]) == (len(EVERYBODY) - 5, 1, 1, 3)
+    drain(job)
+    change.refresh_from_db()
+    assert (change.state, change.added, change.updated) == ("done", len(EVERYBODY) - 5, 1)
+    assert (change.unchanged, change.kept_safe, change.rows) == (1, 3, 202)
+    found = table(group)
+    assert set(found) == {*EVERYBODY, "other@example.com", "stays@example.com"} - {"p006@example.com"}
+    assert {key for key, row in found.items() if row["deactivated"]} == {
+        "p004@example.com",
+        "p005@example.com",
+    }
+    assert found["p002@example.com"]["attributes"]["city"] == "Rome"
+    assert found["p007@example.com"]["attributes"]["city"] == "Oslo"
+    active = sum(not row["deactivated"] and bool(row["activated"]) for row in found.values())
+    assert counts(group) == {"active": active, "unconfirmed": len(found) - active - 2}
+
+
+@pytest.mark.postgres
+def test_who_is_known_is_judged_beside_the_others_where_many_are(lists: Lists, sampled: None) -> None:
+    group = lists.group("\n".join(LIST.splitlines()[:50]))
+    change, job = lists.confirm(LIST, into=group)
+    # p007 moves to Oslo; of those who stay as they are nothing is noted.
+    assert engine().judged(change.pk) == len(EVERYBODY) - 49 + 1
+    drain(job)
+    change.refresh_from_db()
+    assert (change.added, change.updated, change.unchanged) == (len(EVERYBODY) - 49, 1, 48)
+    assert set(table(group)) == EVERYBODY
+
+
+def test_a_preview_that_does_not_say_whom_it_left_out_is_made_again(lists: Lists, emptied: Group) -> None:
+    change, job = lists.confirm(LIST, into=emptied)
+    del change.preview["leaves_new"]
+    change.save(update_fields=["preview"])
+    drain(job)
+    assert set(table(emptied)) == EVERYBODY
+    assert {key for key, row in table(emptied).items() if row["deactivated"]} == set(KNOWN)
 
 
 def test_nobody_is_lost_by_reactivating(lists: Lists, emptied: Group) -> None:
