@@ -263,8 +263,9 @@ class BlocklistEntry(models.Model):
 class OptOut(models.Model):
     """An unsubscription that outlives its recipient's row.
 
-    Written when an unsubscribed or bounced recipient is removed, so that an import or a restore of an
-    older backup cannot bring the person back as active.
+    Written when an unsubscribed or bounced recipient is removed, and for those of a file of people to
+    unsubscribe who are not in the list, so that an import or a restore of an older backup cannot bring the
+    person back as active.
     """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")

@@ -88,6 +88,8 @@ class SetBasedEngine(StagedRows):
         elif not plan.reactivate and work["add"]:
             self._insert_new(plan, count=work["add"], judged=judged)
         self._update_judged(plan, count=work["update"], staged=staged)
+        if plan.mode == Mode.DEACTIVATE:
+            self._remember_absent(plan, staged=staged)
         if not plan.reactivate:
             self._insert_judged(plan, where=WORK["return"], count=work["return"], staged=staged)
             return
@@ -344,6 +346,23 @@ class SetBasedEngine(StagedRows):
             " SET deactivated = excluded.deactivated, bounced = excluded.bounced",
             parameters,
         )
+
+    def _remember_absent(self, plan: Plan, *, staged: int) -> None:
+        """Whoever is to be unsubscribed and is not in the list just now does not come into it as active.
+
+        Of erased people nothing is written down.
+        """
+        with self._finding(staged, plan, staged=staged):
+            self.execute(
+                "INSERT INTO recipients_optout (account_id, group_id, key, deactivated)"
+                f" SELECT %(account)s, %(group)s, s.key, %(now)s FROM ({self._winners(plan)}) AS s"
+                " WHERE NOT EXISTS (SELECT 1 FROM recipients_recipient AS r"
+                " WHERE r.group_id = %(group)s AND r.key = s.key) AND s.digest NOT IN"
+                " (SELECT pattern FROM recipients_blocklistentry WHERE account_id = %(account)s)"
+                " ON CONFLICT (group_id, key) DO UPDATE SET deactivated ="
+                " coalesce(recipients_optout.deactivated, excluded.deactivated)",
+                self._parameters(plan),
+            )
 
     def _forget_opt_outs(self, plan: Plan) -> None:
         """Who was made active again by an explicit choice is no longer remembered as opted out."""

@@ -34,7 +34,10 @@ MODE_LINES: dict[str, str | Promise] = {
     Mode.REFORM_AND_ADD: _("Updates recipients that are already in the list, adds those that are missing."),
     Mode.ADD_ONLY: _("Adds those that are missing. Recipients that are already in the list stay untouched."),
     Mode.UPDATE_ONLY: _("Updates recipients that are already in the list. Adds nobody."),
-    Mode.DEACTIVATE: _("Unsubscribes the recipients in the file. They stay in the list, but get no mail."),
+    Mode.DEACTIVATE: _(
+        "Unsubscribes the recipients in the file. They stay in the list, but get no mail. Whoever is not in"
+        " the list is remembered: no import and no restore makes them active by itself."
+    ),
     Mode.DELETE: _("Removes the recipients in the file from the list, with their history."),
 }
 

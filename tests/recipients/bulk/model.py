@@ -71,7 +71,11 @@ def _one(world: World, *, key: str, row: Stage, rules: Rules) -> str:
     if rules.mode == Mode.DELETE:
         return _removed(world, key=key)
     if rules.mode == Mode.DEACTIVATE:
-        if old is None or old.deactivated:
+        if old is None:
+            deactivated, bounced = world.opted_out.get(key, (None, None))
+            world.opted_out[key] = (deactivated or rules.now, bounced)
+            return "unchanged"
+        if old.deactivated:
             return "unchanged"
         world.people[key] = replace(old, deactivated=rules.now)
         return "updated"
