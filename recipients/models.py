@@ -265,7 +265,7 @@ class OptOut(models.Model):
 
     Written when an unsubscribed or bounced recipient is removed, and for those of a file of people to
     unsubscribe who are not in the list, so that an import or a restore of an older backup cannot bring the
-    person back as active.
+    person back as active. Also written, for then without a time, when a recipient's address is changed.
     """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
@@ -273,10 +273,19 @@ class OptOut(models.Model):
     key = KeyField(max_length=320)
     deactivated = models.DateTimeField(null=True)
     bounced = models.DateTimeField(null=True)
+    # The address that the recipient has now: whoever unsubscribes with it has unsubscribed with this one too.
+    moved_to = KeyField(max_length=320, null=True)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["group", "key"], name="optout_once_in_group")
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["group", "moved_to"],
+                name="optout_by_new_address",
+                condition=models.Q(moved_to__isnull=False),
+            )
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from backupsvc.accounts.audit import record
 from backupsvc.errors import NotFound, Refusal
 from recipients.actions.groups import lock_group, raise_revision
 from recipients.addresses import digest_of, parse_address
+from recipients.bulk.engine import engine
 from recipients.models import Activity, BlocklistEntry, Group, OptOut, Recipient, Status
 from recipients.selectors import attributes_of
 from recipients.times import parse_date
@@ -88,8 +89,8 @@ def change_recipient(
 ) -> Recipient:
     """Change what is given. A new address must not belong to another recipient of the list.
 
-    Who is unsubscribed or bounced stays so under the old address too, and who takes the address of somebody
-    who is becomes so: an edit makes nobody active.
+    Who is unsubscribed or bounced, or unsubscribes later, stays so under the old address too, and who takes
+    the address of somebody who is becomes so: an edit makes nobody active.
     """
     group, recipient = _locked(recipient, actor=actor, permission=Permission.EDIT)
     was, changed = recipient.status, list[str]()
@@ -102,6 +103,7 @@ def change_recipient(
         if address.key != recipient.key:
             _remember_opt_out(recipient)
             changed += _take_opt_out(recipient, key=address.key)
+            _follow(recipient, to=address.key)
         recipient.key, recipient.email = address.key, address.email
         changed += ["key", "email"]
     if attributes is not None:
@@ -141,6 +143,7 @@ def reactivate(recipient: Recipient, *, actor: Actor, reason: str) -> Recipient:
     recipient.deactivated = recipient.bounced = None
     recipient.activated = recipient.activated or timezone.now()
     OptOut.objects.filter(group=group, key=recipient.key).delete()
+    OptOut.objects.filter(group=group, moved_to=recipient.key).update(deactivated=None)
     _save(group, recipient=recipient, actor=actor, changed=["deactivated", "bounced", "activated"], was=was)
     record(
         "consent.reactivated",
@@ -217,6 +220,19 @@ def _take_opt_out(recipient: Recipient, *, key: str) -> list[str]:
     return changed
 
 
+def _follow(recipient: Recipient, *, to: str) -> None:
+    """Let the addresses that the recipient has had point to the next one."""
+    told = OptOut.objects.filter(group=recipient.group_id)
+    told.filter(moved_to=recipient.key).update(moved_to=to)
+    OptOut.objects.update_or_create(
+        group_id=recipient.group_id,
+        key=recipient.key,
+        defaults={"account_id": recipient.account_id, "moved_to": to},
+    )
+    # Back to an earlier one: it points to itself.
+    told.filter(key=to).update(moved_to=None)
+
+
 def _refuse_blocked(group: Group, *, key: str, domain: str) -> None:
     digest = digest_of(key, digest_key=bytes.fromhex(group.account.digest_key))
     entries = BlocklistEntry.objects.filter(account=group.account, pattern__in=[key, f"*@{domain}", digest])
@@ -241,6 +257,8 @@ def _values(group: Group, *, given: Mapping[str, str], old: Mapping[str, str]) -
 def _save(group: Group, *, recipient: Recipient, actor: Actor, changed: Sequence[str], was: Status) -> None:
     recipient.change_id = None
     recipient.save(update_fields=[*changed, "change_id"])
+    if recipient.deactivated is not None:
+        engine().follow_opt_outs(group.pk)
     shift = {was.value: -1, recipient.status.value: 1} if recipient.status != was else {}
     raise_revision(group, shift=shift)
     record(

@@ -333,6 +333,10 @@ class BulkEngine(ABC):
         """Whether there is a recipient in a list."""
 
     @abstractmethod
+    def follow_opt_outs(self, group_id: int) -> None:
+        """Who has unsubscribed with an address has done so with those it was changed from, too."""
+
+    @abstractmethod
     def judged(self, change_id: int) -> int | None:
         """How many addresses the preview judged; None when it kept nothing of that."""
 

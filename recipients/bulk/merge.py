@@ -73,10 +73,11 @@ class SetBasedEngine(StagedRows):
             self._remove_judged(plan, staged=judged.addresses)
         else:
             self._write(plan, work=work_in(tallies), judged=judged)
+            self.follow_opt_outs(plan.group_id)
         return verdicts_of(tallies, plan=plan, judged=judged)
 
     def _leaves_new(self, plan: Plan) -> bool:
-        """Whether strangers are to be left out of what is judged. They are not, where it matters who they are."""
+        """Whether strangers are left out of what is judged: not where it matters who they are."""
         adds = plan.mode in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY) and not plan.reactivate
         return adds and self._are_mostly_new(plan)
 
@@ -96,6 +97,19 @@ class SetBasedEngine(StagedRows):
         added = f"({WORK['add']} OR {WORK['return']})"
         self._insert_judged(plan, where=added, count=work["add"] + work["return"], staged=staged)
         self._forget_opt_outs(plan)
+
+    def follow_opt_outs(self, group_id: int) -> None:
+        # Few addresses are ever changed by hand; each is looked up by itself.
+        told = (
+            "(SELECT deactivated FROM {table} AS t"
+            " WHERE t.group_id = recipients_optout.group_id AND t.key = recipients_optout.moved_to)"
+        )
+        at = ", ".join(told.format(table=name) for name in ("recipients_recipient", "recipients_optout"))
+        self.execute(
+            f"UPDATE recipients_optout SET deactivated = coalesce({at})"
+            " WHERE group_id = %s AND moved_to IS NOT NULL AND deactivated IS NULL",
+            [group_id],
+        )
 
     def holds_anybody(self, group_id: int) -> bool:
         # By key: for any row of a list that is much of the table, PostgreSQL reads the table until it comes.
@@ -370,4 +384,8 @@ class SetBasedEngine(StagedRows):
         active = f"SELECT key FROM {judged} WHERE writes = 1 AND new_status = 'active'"
         self.execute(
             f"DELETE FROM recipients_optout WHERE group_id = %s AND key IN ({active})", [plan.group_id]
+        )
+        self.execute(
+            f"UPDATE recipients_optout SET deactivated = NULL WHERE group_id = %s AND moved_to IN ({active})",
+            [plan.group_id],
         )

@@ -136,9 +136,9 @@ class PostgresEngine(RawEngine):
         if self.holds_anybody(plan.group_id):
             return None
         rows = self.execute(
-            "SELECT key FROM recipients_optout WHERE group_id IN (%(group)s, %(source)s) UNION ALL"
-            f" SELECT key FROM recipients_recipient WHERE group_id = %(source)s AND {HAS_LEFT} UNION ALL"
-            " SELECT pattern FROM recipients_blocklistentry WHERE account_id = %(account)s"
+            f"SELECT key FROM recipients_optout WHERE group_id IN (%(group)s, %(source)s) AND {HAS_LEFT}"
+            f" UNION ALL SELECT key FROM recipients_recipient WHERE group_id = %(source)s AND {HAS_LEFT}"
+            " UNION ALL SELECT pattern FROM recipients_blocklistentry WHERE account_id = %(account)s"
             f" LIMIT {FEW_TRACES + 1}",
             {
                 "group": plan.group_id,

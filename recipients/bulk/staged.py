@@ -69,7 +69,7 @@ class StagedRows(BulkEngine):
             f"SELECT count(DISTINCT key) FROM ({self._staged(change_id)}) AS s"
             " WHERE deactivated IS NULL AND bounced IS NULL AND key IN"
             f" (SELECT key FROM recipients_recipient WHERE group_id IN ({lists}) AND {HAS_LEFT}"
-            " UNION SELECT key FROM recipients_optout WHERE account_id = %(account)s)",
+            f" UNION SELECT key FROM recipients_optout WHERE account_id = %(account)s AND {HAS_LEFT})",
             {"change": change_id, "account": account_id},
         )
         return int(str(rows[0][0]))

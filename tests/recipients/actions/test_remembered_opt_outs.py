@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from backups.models import Snapshot
-from recipients.actions.recipients import add_recipient, remove_recipient
+from recipients.actions.recipients import (
+    add_recipient,
+    change_recipient,
+    reactivate,
+    remove_recipient,
+    unsubscribe,
+)
 from recipients.addresses import digest_of
 from recipients.models import BlocklistEntry, Group, OptOut, Recipient, Status
 from tests.fixtures.lists import Lists, snapshot_of, table
@@ -67,3 +73,73 @@ def test_nothing_is_remembered_of_an_erased_person(lists: Lists, group: Group) -
     BlocklistEntry.objects.create(account=lists.account, kind=BlocklistEntry.Kind.ERASED, pattern=digest)
     lists.load("email\nanna@example.com\ncarl@example.com\n", into=group, mode="deactivate")
     assert [told.key for told in OptOut.objects.filter(group=group)] == ["carl@example.com"]
+
+
+@pytest.fixture
+def moved(lists: Lists) -> Group:
+    """A list with its backup; since then the address of one person was changed, and changed once more."""
+    group = lists.group(PEOPLE)
+    snapshot_of(lists, group)
+    for email in ("anna.b@example.com", NEW):
+        change_recipient(anna_of(group), actor=lists.actor, email=email)
+    return group
+
+
+NEW = "anna.new@example.com"
+
+
+def anna_of(group: Group) -> Recipient:
+    return Recipient.objects.get(group=group, key__startswith="anna")
+
+
+def restored(lists: Lists, group: Group) -> set[str]:
+    """Who gets mail after the oldest backup of the list was restored."""
+    lists.restore(Snapshot.objects.filter(group=group).earliest("pk"))
+    return set(table(group)) - left(group)
+
+
+def test_a_changed_address_alone_makes_nobody_unsubscribed(lists: Lists, moved: Group) -> None:
+    assert restored(lists, moved) == {ANNA, NEW, "bob@example.com"}
+
+
+def test_who_unsubscribes_after_the_address_was_changed_is_not_restored_under_the_old_one(
+    lists: Lists, moved: Group
+) -> None:
+    unsubscribe(anna_of(moved), actor=lists.actor)
+    assert restored(lists, moved) == {"bob@example.com"}
+    assert set(table(moved)) == {ANNA, NEW, "bob@example.com"}
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["in the list", "removed since"])
+def test_who_is_unsubscribed_by_a_file_is_not_restored_under_an_old_address(
+    lists: Lists, moved: Group, is_there: bool
+) -> None:
+    if not is_there:
+        remove_recipient(anna_of(moved), actor=lists.actor)
+    lists.load(f"email\n{NEW}\n", into=moved, mode="deactivate")
+    assert restored(lists, moved) == {"bob@example.com"}
+
+
+def test_whom_an_import_unsubscribes_is_not_restored_under_an_old_address(lists: Lists, moved: Group) -> None:
+    lists.load(f"email,status\n{NEW},inactive\n", into=moved)
+    assert restored(lists, moved) == {"bob@example.com"}
+
+
+def test_who_is_made_active_again_is_so_under_old_addresses_too(lists: Lists, moved: Group) -> None:
+    unsubscribe(anna_of(moved), actor=lists.actor)
+    reactivate(anna_of(moved), actor=lists.actor, reason="She asked for it.")
+    change_recipient(anna_of(moved), actor=lists.actor, email=ANNA)
+    assert anna_of(moved).status == Status.ACTIVE
+
+
+def test_whom_an_import_makes_active_again_is_so_under_old_addresses_too(lists: Lists, moved: Group) -> None:
+    unsubscribe(anna_of(moved), actor=lists.actor)
+    lists.load(f"email,status\n{NEW},active\n", into=moved, reactivate=True, reason="She asked for it.")
+    assert restored(lists, moved) == {ANNA, NEW, "bob@example.com"}
+
+
+def test_who_goes_back_to_an_old_address_is_followed_from_the_one_between(lists: Lists, moved: Group) -> None:
+    change_recipient(anna_of(moved), actor=lists.actor, email=ANNA)
+    unsubscribe(anna_of(moved), actor=lists.actor)
+    lists.load(f"email\n{NEW}\nanna.b@example.com\nbob@example.com\n", into=moved)
+    assert set(table(moved)) - left(moved) == {"bob@example.com"}
