@@ -218,7 +218,7 @@ class PostgresEngine(RawEngine):
         winners = f"SELECT * FROM ({self._winners(plan)}) AS w WHERE {' OR '.join(arms) or 'FALSE'} OFFSET 0"
         with self._one_by_one():
             select = self._judged(plan, winners=winners, leaves_new=True, dialect=FOUND_ONE_BY_ONE)
-            parameters = self._parameters(plan) | traces
+            parameters = {**self._parameters(plan), **traces}
             self.execute(f"{self.create_staging} {into} AS {select}", parameters)
         self.execute(f"CREATE INDEX ON {into} (key)", [])
         if self._count(into):
