@@ -224,13 +224,13 @@ class PostgresEngine(RawEngine):
         if self._count(into):
             self._index_keys(plan.change_id)
 
-    def _insert_new(self, plan: Plan, *, count: int, judged: Judged) -> None:
-        if not judged.leaves_new or (judged.addresses - count) * FEW > judged.addresses:
-            super()._insert_new(plan, count=count, judged=judged)
-            return
+    def _insert_new(self, plan: Plan, *, count: int, judged: Judged) -> int:
+        known = judged.addresses - count
+        if not (judged.leaves_new and known and known * FEW <= judged.addresses):
+            return super()._insert_new(plan, count=count, judged=judged)
         # The few who are known are hashed, and all others stay in the order in which they lie: that of keys.
         with self._without("mergejoin"):
-            self._insert(plan, winners=self._strangers(plan))
+            return self._insert(plan, winners=self._strangers(plan))
 
     def _all_added(self, plan: Plan) -> Verdicts:
         with self._side_by_side(plan):
