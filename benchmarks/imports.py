@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from recipients.models import BlocklistEntry, Group
 MOST_COST_OF_BACKUP = {False: 1.15, True: 1.05}
 BIG = 1_000_000
 BLOCKED = "blocked@blocked.example"
+# So many seconds at least a person looks at what the columns of a file become.
+LOOK_SECONDS = 5
 LOG_POSITION = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
 
 
@@ -53,14 +55,14 @@ class Importing:
         self.scene.settle()
         self.first_transaction = self.scene.number("SELECT txid_current() & 4294967295")
 
-    def run(self, path: Path) -> dict[str, float]:
+    def run(self, path: Path, *, looks: float = 0) -> dict[str, float]:
         assert self.group is not None
-        return self.scene.visitor.import_file(path, group=self.group)
+        return self.scene.visitor.import_file(path, group=self.group, looks=looks)
 
-    def run_in_turn(self, paths: tuple[Path, Path]) -> dict[str, float]:
+    def run_in_turn(self, paths: tuple[Path, Path], *, looks: float = 0) -> dict[str, float]:
         """There and back: the list alternates between two states."""
         before = self.scene.number(LOG_POSITION)
-        seconds = self.run(paths[(self.turn - 1) % 2])
+        seconds = self.run(paths[(self.turn - 1) % 2], looks=looks)
         self.log_bytes = self.scene.number(LOG_POSITION) - before
         return seconds
 
@@ -98,20 +100,18 @@ def fill(scene: Scene) -> Iterator[Work]:
     importing = Importing(scene)
     raw = Raw(scene, importing, is_filled=True)
     path = scene.file(first=scene.rows)
-    without = Way(
-        "import", lambda: importing.run(path), partial(importing.into_filled, backup=False), rows=scene.rows
-    )
-    yield Work("Import of new rows into a filled list, no backup", without, raw.ways(target=0.65))
-    yield Work(
-        "Import of new rows into a filled list, with its backup",
-        Way(
+
+    def way(*, backup: bool, looks: float = 0) -> Way:
+        return Way(
             "import",
-            lambda: importing.run(path),
-            partial(importing.into_filled, backup=True),
+            partial(importing.run, path, looks=looks),
+            partial(importing.into_filled, backup=backup),
             rows=scene.rows,
-        ),
-        [_without(without, rows=scene.rows)],
-    )
+        )
+
+    title = "Import of new rows into a filled list"
+    yield Work(f"{title}, no backup", way(backup=False), raw.ways(target=0.65))
+    yield from _beside_without(title, way, rows=scene.rows)
 
 
 def again(scene: Scene) -> Iterator[Work]:
@@ -120,32 +120,37 @@ def again(scene: Scene) -> Iterator[Work]:
         importing = Importing(scene)
         # Before the first turn the list is as `scene.file()` says.
         paths = (scene.file(changed=share), scene.file())
-        ways = {
-            backup: Way(
-                "import",
-                partial(importing.run_in_turn, paths),
-                partial(importing.into_same, backup=backup),
-                rows=scene.rows,
-            )
-            for backup in (False, True)
-        }
+        way = partial(_again, importing, paths)
         raw = Raw(scene, importing).ways(target=0.8 if share < 1 else 0.45)
-        yield Work(f"Import again, {title}, no backup", ways[False], raw, notes=importing.written)
+        title = f"Import again, {title}"
+        yield Work(f"{title}, no backup", way(backup=False), raw, notes=importing.written)
         if share == 0.01:
-            yield Work(
-                f"Import again, {title}, with its backup",
-                ways[True],
-                [_without(ways[False], rows=scene.rows)],
-            )
+            yield from _beside_without(title, way, rows=scene.rows)
         if importing.turn % 2:
             # Back to the file that later work expects.
             importing.into_same(backup=False)
             importing.run(scene.file())
 
 
-def _without(way: Way, *, rows: int) -> Way:
-    target = 1 / MOST_COST_OF_BACKUP[rows >= BIG]
-    return Way("the same without a backup", way.run, way.before, rows=rows, target=round(target, 3))
+def _again(importing: Importing, paths: tuple[Path, Path], *, backup: bool, looks: float = 0) -> Way:
+    return Way(
+        "import",
+        partial(importing.run_in_turn, paths, looks=looks),
+        partial(importing.into_same, backup=backup),
+        rows=importing.scene.rows,
+    )
+
+
+def _beside_without(title: str, way: Callable[..., Way], *, rows: int) -> Iterator[Work]:
+    """The same with a backup and without: by a client that never waits, and by a person."""
+    target = round(1 / MOST_COST_OF_BACKUP[rows >= BIG], 3)
+    for looks, told in ((0, ""), (LOOK_SECONDS, f", after {LOOK_SECONDS} s at its columns")):
+        without = way(backup=False, looks=looks)
+        yield Work(
+            f"{title}, with its backup{told}",
+            way(backup=True, looks=looks),
+            [Way("the same without a backup", without.run, without.before, rows=rows, target=target)],
+        )
 
 
 class Raw:

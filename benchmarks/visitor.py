@@ -42,9 +42,13 @@ class Visitor:
             limits=httpx.Limits(max_keepalive_connections=None if keeps_connections else 0),
         )
 
-    def import_file(self, path: Path, *, group: Group) -> Seconds:
-        """upload (and what the file looks like) → read (all checks, up to the preview) → apply."""
+    def import_file(self, path: Path, *, group: Group, looks: float = 0) -> Seconds:
+        """upload (and what the file looks like) → read (all checks, up to the preview) → apply.
+
+        Between the first two somebody looks at the file's columns for `looks` seconds, which do not count.
+        """
         change_id, seconds = self.upload(path, group=group)
+        time.sleep(looks)
         seconds |= self.read(change_id)
         return seconds | self.confirm(change_id)
 
