@@ -12,7 +12,7 @@ from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.audit import record
 from backupsvc.accounts.models import Account, AuditEntry
 from backupsvc.errors import Refusal
-from recipients.actions.groups import lock_group, raise_revision
+from recipients.actions.groups import lock_fields, lock_group, raise_revision
 from recipients.bulk.engine import engine
 from recipients.imports.mapping import check_name
 from recipients.models import MOST_ATTRIBUTES, UNDER_WAY, Attribute, AttributeType, Change, ChangeKind, Group
@@ -30,6 +30,7 @@ def create_attribute(
 ) -> Attribute:
     """A new field of the account (every list has it) or of one list. Raises Refusal for a bad name."""
     require(actor, account=account, permission=Permission.EDIT)
+    lock_fields(account.pk)
     attribute = add_attribute(account, name=name, type=type, group=group)
     for changed in _groups_with(attribute):
         raise_revision(lock_group(changed.pk))
@@ -73,7 +74,8 @@ def ensure_attribute(
 
     One that is there is taken as it is. A new one is for all lists only if it is to be and no list has one
     of this name yet. What was confirmed must not fail for a name, so names that differ by case alone may
-    stand side by side: values go by the exact name. Call inside a transaction. Raises Refusal.
+    stand side by side: values go by the exact name. Call where the account's fields are locked. Raises
+    Refusal.
     """
     known = attributes_of(account, group=group)
     if any(attribute.name == name for attribute in known):
@@ -99,6 +101,7 @@ def type_of_deleted(account: Account, *, name: str) -> str:
 def delete_attribute(attribute: Attribute, *, actor: Actor) -> None:
     """Delete the field and its values, in every list that has it."""
     require(actor, account=attribute.account, permission=Permission.MANAGE)
+    lock_fields(attribute.account_id)
     emptied = set[int]()
     # Large lists take their time: what came to be or was brought back meanwhile may have values too.
     while left := [group.pk for group in _groups_with(attribute) if group.pk not in emptied]:

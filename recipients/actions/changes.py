@@ -26,6 +26,7 @@ from recipients.actions.groups import (
     check_name,
     check_not_being_removed,
     create_group,
+    lock_fields,
     lock_group,
     raise_revision,
     revive_group,
@@ -283,10 +284,16 @@ def apply_change(claim: Claim) -> None:
     claim.progress(done=0, total=change.rows, step="apply")
     with transaction.atomic():
         claim.guard()
+        makes_fields = _lacks_fields(change)
+        if makes_fields:
+            lock_fields(change.account_id)
         group = lock_group(change.group_id or 0)
         change = lock_change(change.pk)
         if change.has_ended:
             return
+        if _lacks_fields(change) and not makes_fields:
+            # Deleted just now. To lock the fields after the list would be the other way round.
+            raise WaitAgain
         require(actor_of(change), account=change.account, permission=NEEDS[ChangeKind(change.kind)])
         _check_unlocked(change, group=group)
         if change.reactivate:
@@ -351,6 +358,15 @@ def _judged_by(preview: dict[str, Any]) -> Judged | None:
     if "leaves_new" not in preview:
         return None
     return Judged(addresses=preview["addresses"], leaves_new=preview["leaves_new"])
+
+
+def _lacks_fields(change: Change) -> bool:
+    """Whether the change brings values of fields that its list does not have yet, or no longer."""
+    if change.mode not in WRITING:
+        return False
+    known = {attribute.name for attribute in attributes_of(change.account, group=change.group)}
+    told = {field.removeprefix(ATTRIBUTE) for field in change.fields if field.startswith(ATTRIBUTE)}
+    return not {wanted["name"] for wanted in change.new_attributes} | told <= known
 
 
 def _make_fields(change: Change, *, group: Group) -> None:

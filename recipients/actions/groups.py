@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -24,11 +24,36 @@ PURGE_JOB = "recipients.purge_group"
 NAME_LENGTH = 255
 # A deletion that hides its list: until its backup is there, and from then on.
 STANDING = (ChangeState.ACTIVE, ChangeState.DONE)
+# Advisory locks of PostgreSQL (transactions of long merges would keep a row of the account from everybody):
+# held together by whoever locks a list, and by one alone who makes or deletes fields.
+FIELDS = 1_702
+HOLD_FIELDS = (
+    "SELECT pg_advisory_xact_lock_shared(%s, hashint8(account_id)) FROM recipients_group WHERE id = %s"
+)
+LOCK_FIELDS = "SELECT pg_advisory_xact_lock(%s, hashint8(%s))"
 
 
 def lock_group(group_id: int) -> Group:
-    """The group's row, locked until the transaction ends: the one place where changes of a list queue up."""
-    return Group.objects.select_for_update().select_related("account").get(pk=group_id)
+    """The group's row, locked until the transaction ends: the one place where changes of a list queue up.
+
+    The fields of its account stay as they are meanwhile. Other lists are free, and rows that refer to this
+    one can be written.
+    """
+    if connection.features.has_select_for_update:
+        with connection.cursor() as cursor:
+            cursor.execute(HOLD_FIELDS, [FIELDS, group_id])
+    groups = Group.objects.select_for_update(of=("self",), no_key=True)
+    return groups.select_related("account").get(pk=group_id)
+
+
+def lock_fields(account_id: int) -> None:
+    """Until the transaction ends nobody else locks a list of the account. Call before any list is locked.
+
+    SQLite has one writer, and needs no lock.
+    """
+    if connection.features.has_select_for_update:
+        with connection.cursor() as cursor:
+            cursor.execute(LOCK_FIELDS, [FIELDS, account_id])
 
 
 def raise_revision(group: Group, *, shift: dict[str, int] | None = None) -> None:
