@@ -209,6 +209,7 @@ def _staging(request: AccountRequest, account: Account, change: Change) -> HttpR
 
 def _preview(request: AccountRequest, account: Account, change: Change, form: ConfirmForm) -> HttpResponse:
     found = outcome(change)
+    writes = found.counts["added"] + found.counts["updated"] + found.counts["kept_safe"]
     safe_rows = change.preview.get("kept_safe_rows", [])
     context = _context(request, account, change) | {
         "form": form,
@@ -225,7 +226,8 @@ def _preview(request: AccountRequest, account: Account, change: Change, form: Co
         "is_doubtful": _is_doubtful(change),
         "problems": problems(change),
         "backup": backup_note(change),
-        "takes_away": change.mode in (Mode.DEACTIVATE, Mode.DELETE),
-        "writes": found.counts["added"] + found.counts["updated"] + found.counts["kept_safe"],
+        "writes": writes,
+        # Whom the list does not know, a file of people to unsubscribe keeps from coming in as active.
+        "remembers": change.mode == Mode.DEACTIVATE and not writes and found.counts["unchanged"],
     }
     return render(request, "recipients/change_preview.html", context)

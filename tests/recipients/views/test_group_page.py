@@ -64,5 +64,35 @@ def test_a_preview_that_changes_nothing_says_why(
         assert reason in page, mode
 
 
+def test_the_first_button_of_a_preview_that_changes_nothing_is_the_way_out(
+    news: Group, lists: Lists, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    client = client_of(edith)
+    texts = {"delete": "email\nzoe@example.com\n", "reform_and_add": "email\nanna@example.com\n"}
+    for mode, text in texts.items():
+        change = lists.preview(text, into=news, mode=mode)
+        assert primary_buttons(client.get(url("change-preview", change.pk)).text) == ["Cancel"], mode
+    assert client.post(url("change-confirm", change.pk)).headers["Location"] == url(
+        "change-progress", change.pk
+    )
+
+
+def test_people_to_unsubscribe_whom_the_list_does_not_know_are_remembered_and_the_button_says_so(
+    news: Group, lists: Lists, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    strangers = lists.preview("email\nzoe@example.com\n", into=news, mode="deactivate")
+    page = client_of(edith).get(url("change-preview", strangers.pk)).text
+    assert "Whoever is not in it is remembered as unsubscribed" in page
+    assert primary_buttons(page) == ["Remember as unsubscribed"]
+    mixed = lists.preview("email\nzoe@example.com\nanna@example.com\n", into=news, mode="deactivate")
+    page = client_of(edith).get(url("change-preview", mixed.pk)).text
+    assert "is remembered as unsubscribed" not in page
+    assert "Unsubscribe 1 recipient" in page
+
+
+def primary_buttons(page: str) -> list[str]:
+    return re.findall(r'<button class="btn btn-primary"[^>]*>\s*([^<]*?)\s*</button>', page)
+
+
 def test_the_upload_says_how_large_a_file_can_be(edith: User, client_of: ClientOf, url: Address) -> None:
     assert "up to 1.0\xa0GB" in client_of(edith).get(url("import-new")).text
