@@ -22,6 +22,7 @@ from backups.selectors import history, row_of
 from backups.views.listing import CHARTED
 from backups.views.menu import Address, downloads, keeping
 from backups.views.shown import shown, size_chart
+from backupsvc.accounts.access import Permission
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.views.door import AccountRequest, account_view
 from backupsvc.errors import Forbidden, NotFound, Refusal
@@ -56,13 +57,17 @@ def show(request: AccountRequest, account: Account, snapshot_id: int) -> HttpRes
         return render(request, "backups/_people.html", context)
     (drawn,) = shown(request, [row_of(snapshot)])
     points = history(account, snapshot.group_id, limit=CHARTED)
+    may_download = snapshot.is_restorable and Permission.EXPORT in request.permissions
+    as_files = downloads(Address(account, snapshot)) if may_download else []
+    kept = keeping(snapshot, account=account, permissions=request.permissions)
     context |= {
         "shown": drawn,
         "snapshot": snapshot,
         "group": snapshot.group,
         "chart": size_chart(snapshot.group, points, here=snapshot),
-        "downloads": downloads(Address(account, snapshot)),
-        "keeping": keeping(snapshot, account=account, permissions=request.permissions),
+        "downloads": as_files,
+        "keeping": kept,
+        "more": [*as_files, *kept],
     }
     return render(request, "backups/show.html", context)
 

@@ -64,6 +64,18 @@ def test_the_page_of_a_backup_says_what_it_is_and_who_is_in_it(
     assert "carla@example.com" not in html
 
 
+def test_the_three_dots_of_a_phone_hold_what_the_buttons_of_a_backup_hold(
+    backup: Snapshot, olivia: User, victor: User, client_of: ClientOf
+) -> None:
+    posted = [f"download/{kind}/" for kind in ("csv", "csv-safe", "xlsx")] + ["pin/", "verify/"]
+    page = client_of(olivia).get(path_of(backup)).text
+    buttons, _, dots = page.partition('class="dropdown row-menu"')
+    for part in (buttons, dots):
+        assert all(f'action="{path_of(backup, rest)}"' in part for rest in posted)
+        assert f'href="{path_of(backup, "delete/")}"' in part
+    assert "row-menu" not in client_of(victor).get(path_of(backup)).text
+
+
 def test_people_in_a_backup_are_found_by_a_part_of_the_address(
     backup: Snapshot, olivia: User, client_of: ClientOf
 ) -> None:
