@@ -125,6 +125,12 @@ class Undoable:
     change: Change
     until: datetime | None
 
+    @property
+    def has_older_backups(self) -> bool:
+        """Whether other backups than that of the deletion can bring people back."""
+        group, own = self.change.group, self.change.snapshot_id
+        return group is not None and any(one.is_listed and one.pk != own for one in group.snapshots.all())
+
 
 def line_of(change: Change, *, account: Account) -> ChangeLine:
     """The change in one line."""

@@ -160,6 +160,21 @@ def test_an_owner_goes_without_a_backup_by_typing_the_name(
     assert "there is no backup of this deletion" in client.get(url("groups")).text
 
 
+def test_a_list_deleted_without_a_backup_leads_to_those_made_before(
+    news: Group, lists: Lists, olivia: User, client_of: ClientOf, url: Address
+) -> None:
+    client = client_of(olivia)
+    older = f"{reverse('backups:list', args=['acme'])}?list={news.pk}"
+    without = {"backup": "without", "typed_name": "News"}
+    client.post(url("group-delete", news.pk), without)
+    assert older not in client.get(url("groups")).text
+    client.post(url("deletion-undo", Change.objects.get(kind="deletion").pk))
+    lists.load("email\nzoe@example.com\n", into=news)
+    client.post(url("group-delete", news.pk), without)
+    assert older in client.get(url("groups")).text
+    assert reverse("backups:show", args=["acme", Snapshot.objects.get().pk]) in client.get(older).text
+
+
 @pytest.mark.parametrize("is_off", [True, False])
 def test_an_editor_never_deletes_without_a_backup(
     is_off: bool, news: Group, edith: User, client_of: ClientOf, url: Address
