@@ -24,6 +24,12 @@ from backupsvc.accounts.widgets import draw_select
 
 register = template.Library()
 
+# Free of what cuts a table off, and on a phone not stuck to its edge.
+_MENU_PLACE = escape(
+    '{"strategy":"fixed","modifiers":[{"name":"preventOverflow","options":{"padding":8}},'
+    '{"name":"offset","options":{"offset":[0,2]}}]}'
+)
+
 
 @register.simple_tag(takes_context=True)
 def drawn(context: template.Context, name: str) -> SafeString:
@@ -84,7 +90,7 @@ def draw_menu(label: str, items: Iterable[MenuItem], *, token: object) -> SafeSt
     entries = "".join(_menu_item(item, hidden) for item in items)
     return mark_safe(  # noqa: S308  # every part is escaped
         '<div class="dropdown row-menu"><button class="btn btn-icon btn-ghost-secondary" type="button"'
-        ' data-bs-toggle="dropdown" data-bs-popper-config=\'{"strategy": "fixed"}\''
+        f' data-bs-toggle="dropdown" data-bs-popper-config="{_MENU_PLACE}"'
         f' aria-expanded="false">{icon("dots-vertical", label=spoken)}</button>'
         f'<div class="dropdown-menu">{entries}</div></div>'
     )
