@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
+from backups.models import Snapshot
 from backupsvc.accounts.models import User
 from recipients.models import Group
 from tests.fixtures.lists import Lists
@@ -105,6 +106,21 @@ def test_pages_of_lists_and_backups_are_no_wider_than_the_window(
             ".filter(card => card.scrollWidth > card.clientWidth + 1).map(card => card.textContent)"
         )
         assert wide == [], path
+
+
+def test_on_a_phone_most_of_what_a_backup_offers_is_in_three_dots_that_open_by_keyboard(
+    mine: Page, lists: Lists, people: Group
+) -> None:
+    lists.load(PEOPLE.replace("Anna", "Anne"), into=people)
+    path = f"/a/acme/backups/{Snapshot.objects.get().pk}/"
+    verify = mine.get_by_role("button", name="Verify now")
+    open_at(mine, path, width=DESK)
+    expect(verify).to_be_visible()
+    open_at(mine, path, width=PHONE)
+    expect(mine.get_by_role("link", name="Restore")).to_be_visible()
+    expect(verify).to_have_count(0)
+    mine.get_by_role("button", name="Actions for News").press("Enter")
+    expect(verify).to_be_visible()
 
 
 def test_long_names_of_columns_stay_apart(mine: Page, people: Group) -> None:
