@@ -128,8 +128,8 @@ class Undoable:
     @property
     def has_older_backups(self) -> bool:
         """Whether other backups than that of the deletion can bring people back."""
-        group, own = self.change.group, self.change.snapshot_id
-        return group is not None and any(one.is_listed and one.pk != own for one in group.snapshots.all())
+        group, own = self.change.group, self.change.snapshot_id or 0
+        return group is not None and group.snapshots.exclude(pk=own).exclude(state="expired").exists()
 
 
 def line_of(change: Change, *, account: Account) -> ChangeLine:
