@@ -19,7 +19,7 @@ from recipients import uploads
 from recipients.actions.changes import STAGE_JOBS, WRITING, lock_change
 from recipients.actions.groups import check_name
 from recipients.actions.remembered import remembered
-from recipients.actions.surveys import refuse_open_columns, survey_again
+from recipients.actions.surveys import hear_all, refuse_open_columns, signup_left_out, survey_again
 from recipients.imports import mapping as maps
 from recipients.imports.sniff import sniff
 from recipients.models import (
@@ -117,7 +117,7 @@ def set_mapping(
     chosen = maps.Mapping.from_json(mapping)
     maps.validate(chosen, headers=run.headers, attributes=specs_of(run.change))
     run.leaves_signup_out = leaves_signup_out
-    _refuse_signup_left_out(run, mapping=chosen)
+    refuse_signup_left_out(run, mapping=chosen)
     _set_mapping(run, mapping=chosen)
     survey_again(run, specs=specs_of(run.change))
     # What was staged was read by the old mapping: it needs a new preview.
@@ -171,7 +171,7 @@ def stage(run: Import, *, actor: Actor) -> Job:
         raise Refusal("import.status_missing")
     if change.mode in WRITING:
         # The columns may never have been assigned: what is proposed was not looked at by anybody.
-        _refuse_signup_left_out(run, mapping=mapping)
+        refuse_signup_left_out(run, mapping=mapping)
         refuse_open_columns(run, specs=specs_of(change))
     change.state = ChangeState.STAGING
     change.error_code, change.error_params, change.preview = "", {}, {}
@@ -202,6 +202,21 @@ def suggestion(run: Import, *, create_missing: bool = False) -> maps.Mapping:
         attributes=specs_of(run.change),
         create_missing=create_missing or run.is_own,
     )
+
+
+def refuse_signup_left_out(run: Import, *, mapping: maps.Mapping) -> None:
+    """Raise Refusal("import.signup_unmapped") unless somebody said that it is on purpose."""
+    left_out = signup_left_out(run, mapping=mapping)
+    if left_out and not run.leaves_signup_out:
+        raise Refusal("import.signup_unmapped", columns=", ".join(left_out))
+
+
+def signup_in_all_rows(run: Import, *, actor: Actor, mapping: maps.Mapping) -> list[str]:
+    """The columns that say in any row how people signed up or left, and that the mapping leaves out."""
+    require(actor, account=run.change.account, permission=Permission.EDIT)
+    hear_all(run, mapping=mapping)
+    run.save(update_fields=["dialect"])
+    return signup_left_out(run, mapping=mapping)
 
 
 def _sniff(run: Import) -> None:
@@ -237,12 +252,6 @@ def _proposal(run: Import) -> maps.Mapping:
         "orders": before.run.dialect.get("orders", {}),
     }
     return before.mapping
-
-
-def _refuse_signup_left_out(run: Import, *, mapping: maps.Mapping) -> None:
-    left_out = maps.unmapped_signup(run.headers, mapping, samples=run.dialect.get("sample", []))
-    if left_out and not run.leaves_signup_out:
-        raise Refusal("import.signup_unmapped", columns=", ".join(left_out))
 
 
 def _set_mapping(run: Import, *, mapping: maps.Mapping) -> None:

@@ -18,9 +18,9 @@ from backupsvc.jobs.runner import Claim
 from recipients import uploads
 from recipients.actions.changes import WRITING, actor_of, lock_change, plan_of, seen
 from recipients.actions.doubts import Mended, doubts_of
-from recipients.actions.imports import specs_of
+from recipients.actions.imports import refuse_signup_left_out, specs_of
 from recipients.actions.loading import Ended, Loading
-from recipients.actions.surveys import survey_of
+from recipients.actions.surveys import hear_all, survey_of
 from recipients.addresses import digest_of
 from recipients.bulk.engine import engine
 from recipients.imports import mapping as maps
@@ -48,6 +48,7 @@ def stage_import(claim: Claim) -> None:
         claim.guard()
         engine().clear(change.pk)
         change.rejected_rows.all().delete()
+    _refuse_signup_further_down(run, change=change, claim=claim)
     with uploads.local(run.upload) as path:
         loading = Loading(
             change,
@@ -72,6 +73,18 @@ def stage_import(claim: Claim) -> None:
         run=run,
         mended=loading.mended,
     )
+
+
+def _refuse_signup_further_down(run: Import, *, change: Change, claim: Claim) -> None:
+    """Raise Refusal where a column that is left out says behind the rows surveyed before who is out."""
+    if change.mode not in WRITING or run.leaves_signup_out:
+        return
+    mapping = maps.Mapping.from_json(run.mapping)
+    hear_all(run, mapping=mapping)
+    with transaction.atomic():
+        claim.guard()
+        run.save(update_fields=["dialect"])
+    refuse_signup_left_out(run, mapping=mapping)
 
 
 def finish_staging(

@@ -12,6 +12,15 @@ from recipients import uploads
 from recipients.imports import mapping as maps
 from recipients.imports.dialect import Dialect
 from recipients.imports.reader import read
+from recipients.imports.signup import (
+    Listener,
+    Voices,
+    may_leave_out,
+    unmapped_signup,
+    voices_from_json,
+    voices_in,
+    voices_to_json,
+)
 from recipients.imports.survey import Survey, survey
 from recipients.models import Import
 
@@ -25,22 +34,25 @@ def survey_again(run: Import, *, specs: Sequence[maps.AttributeSpec]) -> Survey:
     `specs` are the fields of the list.
     """
     dialect = Dialect.from_json(run.dialect["dialect"])
+    listener = Listener(run.headers)
     with uploads.local(run.upload) as path:
         found = survey(
-            _rows(path, dialect=dialect),
+            listener.listen(_rows(path, dialect=dialect, limit=SURVEYED_ROWS)),
             headers=run.headers,
             mapping=maps.Mapping.from_json(run.mapping),
             attributes=specs,
             is_own=run.is_own,
         )
     run.dialect["survey"] = found.to_json()
+    # They are the columns' own, whatever these are mapped to; and all rows may have been heard meanwhile.
+    run.dialect.setdefault("voices", voices_to_json(listener.voices))
     return found
 
 
-def _rows(path: Path, *, dialect: Dialect) -> Iterator[list[str]]:
+def _rows(path: Path, *, dialect: Dialect, limit: int | None = None) -> Iterator[list[str]]:
     """The cells of the first sound rows. A file that breaks off is surveyed up to there: staging says it."""
     with suppress(Refusal):
-        for row in islice(read(path, dialect=dialect), SURVEYED_ROWS):
+        for row in islice(read(path, dialect=dialect), limit):
             if row.problem is None:
                 yield row.cells
 
@@ -59,3 +71,26 @@ def refuse_open_columns(run: Import, *, specs: Sequence[maps.AttributeSpec]) -> 
         if found:
             names = ", ".join(one.header for one in found)
             raise Refusal(f"import.{kind}_unclear", columns=names, example=found[0].examples[0][0])
+
+
+def signup_left_out(run: Import, *, mapping: maps.Mapping) -> list[str]:
+    """The columns that say, as far as they were heard, how people signed up or left, and are left out."""
+    return unmapped_signup(run.headers, mapping, voices=_voices(run))
+
+
+def hear_all(run: Import, *, mapping: maps.Mapping) -> None:
+    """Read all rows, if a column that the mapping leaves out may say further down who is out.
+
+    What is heard is kept on `run.dialect`, which the caller saves.
+    """
+    if may_leave_out(run.headers, mapping):
+        with uploads.local(run.upload) as path:
+            rows = _rows(path, dialect=Dialect.from_json(run.dialect["dialect"]))
+            run.dialect["voices"] = voices_to_json(voices_in(run.headers, rows))
+
+
+def _voices(run: Import) -> Voices:
+    stored = run.dialect.get("voices")
+    if stored is None:
+        return voices_in(run.headers, run.dialect.get("sample", []))
+    return voices_from_json(stored)

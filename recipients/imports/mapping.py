@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter, abc
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
@@ -13,10 +12,8 @@ from backupsvc.errors import Refusal
 from recipients.imports.columns import (
     FIELDS,
     REJECT_COLUMNS,
-    SIGNUP_FIELDS,
     field_of,
     idea_of,
-    is_long_question,
     is_own_header,
     meaning_of,
     normalized,
@@ -26,19 +23,19 @@ from recipients.imports.fields import field_parser
 from recipients.imports.records import has_address
 from recipients.times import Style, is_no_time, parse_date
 from recipients.values import SAFE_MARKER, check_text
-from recipients.words import is_no_gender, parse_flag, parse_gender
+from recipients.words import is_no_gender, parse_gender
 
 MOST_ATTRIBUTES = 45
 LONGEST_NAME = 100
 ATTRIBUTE = "attribute:"
-_MOSTLY = 0.5
+MOSTLY = 0.5
 # Fields that several columns may say something about: whoever is out by one of them is out.
 SEVERAL = frozenset(("status", "deactivated"))
 # Fields whose columns are known by what is in them too: a column "Status" may be about something else.
 _TOLD_BY_CELLS = frozenset(("status", "registered", "activated", "deactivated", "signup_ip"))
 # Problems of a cell that is what it should be, in a spelling that its column explains.
 _SPELLINGS = frozenset(("value.date_ambiguous", "value.year"))
-_LOOSE = Style(is_serial=True)
+LOOSE = Style(is_serial=True)
 
 AttributeType = Literal["text", "number", "gender", "date"]
 
@@ -155,9 +152,9 @@ def _email_column(headers: Sequence[str], *, samples: Sequence[Sequence[str]]) -
     )
     shares = [_address_share(index, samples=samples) for index in range(len(headers))]
     for _, index in named:
-        if shares[index] >= _MOSTLY:
+        if shares[index] >= MOSTLY:
             return index
-    if shares and max(shares) >= _MOSTLY:
+    if shares and max(shares) >= MOSTLY:
         return shares.index(max(shares))
     return named[0][1] if named else None
 
@@ -181,7 +178,7 @@ def column_cells(headers: Sequence[str], name: str, *, sample: Sequence[Sequence
 
 def _is_date(cell: str) -> bool:
     try:
-        return is_no_time(cell) or bool(parse_date(cell, _LOOSE))
+        return is_no_time(cell) or bool(parse_date(cell, LOOSE))
     except Refusal as refusal:
         return refusal.code in _SPELLINGS
 
@@ -202,16 +199,16 @@ def _holds(target: str, *, header: str, cells: Sequence[str]) -> bool:
     """Whether most of these cells can be what the header says they are; none say nothing against it."""
     if target not in _TOLD_BY_CELLS:
         return True
-    parse = field_parser(target, header=header, style=_LOOSE)
+    return sum(fits(target, header=header, cell=cell) for cell in cells) >= MOSTLY * len(cells)
 
-    def is_good(cell: str) -> bool:
-        try:
-            parse(cell)
-        except Refusal as refusal:
-            return refusal.code in _SPELLINGS
-        return True
 
-    return sum(map(is_good, cells)) >= _MOSTLY * len(cells)
+def fits(target: str, *, header: str, cell: str) -> bool:
+    """Whether a cell can be what the header of its column says it is."""
+    try:
+        field_parser(target, header=header, style=LOOSE)(cell)
+    except Refusal as refusal:
+        return refusal.code in _SPELLINGS
+    return True
 
 
 def _address_share(index: int, *, samples: Sequence[Sequence[str]]) -> float:
@@ -331,45 +328,3 @@ def check_name(name: str, *, taken: Sequence[str]) -> None:
         is_bad = True
     if is_bad or name.casefold() in {*FIELDS, SAFE_MARKER, *(other.casefold() for other in taken)}:
         raise Refusal("mapping.bad_name", name=name[:LONGEST_NAME])
-
-
-def unmapped_signup(
-    headers: Sequence[str], mapping: Mapping, *, samples: Sequence[Sequence[str]] = ()
-) -> list[str]:
-    """Headers that say how people signed up or left, for fields that the mapping leaves out.
-
-    Where several columns can say it, one of them is not enough: each may name people who are out. Only a
-    second one, or one with a name of a kind, whose cells say something else is left alone: all of them, for
-    one person who is out among words that nobody knows is enough to ask. What is kept as an attribute stops
-    no mail: a column that can say who is out is asked about there too.
-    """
-    count = len(FIELDS) if is_own_header(headers) else len(headers)
-    left_out = []
-    for index, (header, target) in enumerate(zip(headers[:count], mapping.columns, strict=False)):
-        is_kept = target.startswith(ATTRIBUTE)
-        cells = _cells(index, samples=samples)
-        field, _ = meaning_of(header) or ("status" if _asks(header, cells=cells) else "", 0)
-        if field not in (SEVERAL if is_kept else SIGNUP_FIELDS) or (target and not is_kept):
-            continue
-        could_say = field in SEVERAL and (
-            _holds(field, header=header, cells=cells) or _says_out(field, header=header, cells=cells)
-        )
-        is_alone = not is_kept and field not in mapping.targets and field_of(header)
-        if is_alone or (could_say and (cells or is_kept)):
-            left_out.append(header)
-    return left_out
-
-
-def _asks(header: str, *, cells: Sequence[str]) -> bool:
-    """Whether a header is a question about mail, and the cells answer it with yes or no."""
-    return bool(cells) and is_long_question(header) and all(parse_flag(cell) is not None for cell in cells)
-
-
-def _says_out(target: str, *, header: str, cells: Sequence[str]) -> bool:
-    """Whether any of these cells says that somebody is out. Among other things 0 and 1 are counts."""
-    parse = field_parser(target, header=header, style=_LOOSE)
-    for cell in cells:
-        with suppress(Refusal):
-            if cell.strip() not in ("0", "1") and parse(cell) not in (None, "active", "unconfirmed"):
-                return True
-    return False

@@ -95,7 +95,7 @@ def columns(request: AccountRequest, account: Account, change_id: int) -> HttpRe
         return _elsewhere(request, account, change_id)
     specs = imports.specs_of(run.change)
     form = MappingForm(run, specs=specs)
-    asks_signup = run.leaves_signup_out
+    asks_signup = run.leaves_signup_out or run.change.error_code == "import.signup_unmapped"
     if request.method == "POST" and "use_all" in request.POST:
         form = MappingForm(run, specs=specs, mapping=_with_all(run))
     elif request.method == "POST" and "by_names" in request.POST:

@@ -16,6 +16,7 @@ from backups import storage
 from backups.models import Snapshot
 from backupsvc.accounts.models import Account, AuditEntry
 from backupsvc.jobs.models import Job
+from recipients.actions import surveys
 from recipients.actions.attributes import create_attribute
 from recipients.models import (
     Attribute,
@@ -253,6 +254,16 @@ def test_an_opt_out_becomes_a_field_only_by_name(run: Run, account: Account, csv
     words = ("import_list", csv_file(text), *INTO_NEWS, "--create", "--status", "active", "--wait", "--json")
     assert run(*words, "--map", "Abgemeldet=Left").json["state"] == "done"
     assert Recipient.objects.get(key="bob@x.com").attributes["Left"] == "ja"
+
+
+def test_a_column_left_out_by_name_stays_so_wherever_it_says_who_is_out(
+    run: Run, lists: Lists, csv_file: CsvFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists.group("email\nanna@x.com\n")
+    monkeypatch.setattr(surveys, "SURVEYED_ROWS", 1)
+    file = csv_file("email,Newsletter-Wunsch\nanna@x.com,\nbob@x.com,abbestellt\n")
+    done = run("import_list", file, *AS_ACTIVE, "--wait", "--json", "--map", "Newsletter-Wunsch=")
+    assert (done.code, done.json["added"]) == (0, 1)
 
 
 def test_a_mode_decides_what_happens_to_known_addresses(run: Run, lists: Lists, csv_file: CsvFile) -> None:

@@ -147,7 +147,7 @@ def _mapped(run: Import, *, actor: Actor, options: dict[str, Any]) -> Import:
         create_missing=options["create"],
     )
     # Sign-up columns that the caller leaves out, or keeps as a field, by name are left out on purpose.
-    left_out = maps.unmapped_signup(run.headers, mapping, samples=run.dialect.get("sample", []))
+    left_out = imports.signup_in_all_rows(run, actor=actor, mapping=mapping)
     on_purpose = bool(left_out) and all(header in names for header in left_out)
     return imports.set_mapping(run, actor=actor, mapping=mapping.to_json(), leaves_signup_out=on_purpose)
 

@@ -23,7 +23,7 @@ from backupsvc.errors import Forbidden, NotFound, Refusal
 from backupsvc.jobs import runner
 from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import drain
-from recipients.actions import groups, imports, staging
+from recipients.actions import groups, imports, staging, surveys
 from recipients.actions.attributes import create_attribute
 from recipients.actions.blocklist import block
 from recipients.actions.changes import cancel_change, confirm_change
@@ -248,6 +248,44 @@ def test_nothing_is_staged_with_a_status_column_left_out_unasked(lists: Lists) -
     imports.stage(run, actor=lists.actor)
     run.change.refresh_from_db()
     assert run.change.state == "staging"
+
+
+def late(word: str) -> str:
+    """A file whose 26th recipient is the first with a word on the newsletter."""
+    rows = "".join(f"p{number}@example.com,\n" for number in range(25))
+    return f"email,Newsletter-Einwilligung\n{rows}anna@example.com,{word}\n"
+
+
+@pytest.mark.parametrize("target", ["", "attribute:Newsletter-Einwilligung"], ids=["left out", "kept"])
+def test_an_opt_out_behind_the_rows_of_the_sample_is_not_left_out_unasked(lists: Lists, target: str) -> None:
+    run = lists.draft(late("widerrufen"))
+    new = [{"name": "Newsletter-Einwilligung", "type": "text"}] if target else []
+    mapping = {"columns": ["email", target], "new": new}
+    with pytest.raises(Refusal, match=r"import\.signup_unmapped") as refused:
+        imports.set_mapping(run, actor=lists.actor, mapping=mapping)
+    assert refused.value.params == {"columns": "Newsletter-Einwilligung"}
+
+
+def test_an_opt_out_behind_all_rows_looked_at_in_time_stops_the_staging(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surveys, "SURVEYED_ROWS", 22)
+    run = lists.draft(late("nein"))
+    mapping = {"columns": ["email", ""]}
+    run = imports.set_mapping(run, actor=lists.actor, mapping=mapping)
+    run = imports.set_mode(run, actor=lists.actor, mode="deactivate", blank="keep")
+    drain(imports.stage(run, actor=lists.actor))
+    assert Change.objects.get().state == "preview"
+    run = imports.set_mode(run, actor=lists.actor, mode="add_only", blank="keep", new_status="active")
+    drain(imports.stage(run, actor=lists.actor))
+    change = Change.objects.get()
+    assert (change.state, change.error_code) == ("draft", "import.signup_unmapped")
+    # Now that it is known, the columns are not assigned so again unless on purpose.
+    with pytest.raises(Refusal, match=r"import\.signup_unmapped"):
+        imports.set_mapping(run, actor=lists.actor, mapping=mapping)
+    run = imports.set_mapping(run, actor=lists.actor, mapping=mapping, leaves_signup_out=True)
+    drain(imports.stage(run, actor=lists.actor))
+    assert Change.objects.get().state == "preview"
 
 
 def test_a_field_used_twice_is_refused_by_name(lists: Lists) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from backupsvc.errors import Refusal
 from recipients.imports.columns import FIELDS
-from recipients.imports.mapping import AttributeSpec, Mapping, apply_names, suggest, unmapped_signup, validate
+from recipients.imports.mapping import AttributeSpec, Mapping, apply_names, suggest, validate
+from recipients.imports.signup import unmapped_signup, voices_in
 from recipients.values import SAFE_MARKER
 
 NAME = AttributeSpec("Vorname", "text")
@@ -19,6 +20,10 @@ def columns(
     headers: Sequence[str], samples: Sequence[Sequence[str]] = (), attributes: Sequence[AttributeSpec] = ()
 ) -> list[str]:
     return list(suggest(headers, samples=samples, attributes=attributes).columns)
+
+
+def left_out(headers: Sequence[str], mapping: Mapping, *, samples: Sequence[Sequence[str]] = ()) -> list[str]:
+    return unmapped_signup(headers, mapping, voices=voices_in(headers, samples))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +152,7 @@ def test_a_question_of_a_form_is_asked_about_where_it_is_answered() -> None:
         sample = [["a@x.com", cell] for cell in cells]
         mapping = suggest(["email", header], samples=sample, attributes=[])
         assert mapping.columns == ("email", "")
-        assert unmapped_signup(["email", header], mapping, samples=sample) == asked
+        assert left_out(["email", header], mapping, samples=sample) == asked
 
 
 def test_a_name_of_consent_means_nothing_above_cells_of_another_kind() -> None:
@@ -155,7 +160,7 @@ def test_a_name_of_consent_means_nothing_above_cells_of_another_kind() -> None:
     sample = [["a@x.com", "Kochen", "gold", "3,50"], ["b@x.com", "Reisen", "silver", "4,00"]]
     mapping = suggest(headers, samples=sample, attributes=[])
     assert mapping.columns == ("email", "", "", "")
-    assert unmapped_signup(headers, mapping, samples=sample) == []
+    assert left_out(headers, mapping, samples=sample) == []
 
 
 def test_every_column_that_says_who_is_out_is_used() -> None:
@@ -281,7 +286,7 @@ def test_mappings_that_cannot_work_are_refused(mapping: Mapping, code: str) -> N
 
 def test_signup_columns_left_out_are_named() -> None:
     mapping = Mapping(("email", "", "status", "", ""))
-    assert unmapped_signup(["E-Mail", "Aktiviert", "Status", "Abgemeldet am", "Hat"], mapping) == [
+    assert left_out(["E-Mail", "Aktiviert", "Status", "Abgemeldet am", "Hat"], mapping) == [
         "Aktiviert", "Abgemeldet am",
     ]  # fmt: skip
 
@@ -289,11 +294,11 @@ def test_signup_columns_left_out_are_named() -> None:
 def test_a_second_column_that_says_who_is_out_may_not_be_left_out_unnoticed() -> None:
     headers = ["email", "Status", "Blacklisted", "Newsletter"]
     mapping = Mapping(("email", "status", "", ""))
-    assert unmapped_signup(headers, mapping) == ["Blacklisted"]
+    assert left_out(headers, mapping) == ["Blacklisted"]
     sample = [["a@x.com", "active", "true", "no"]]
-    assert unmapped_signup(headers, mapping, samples=sample) == ["Blacklisted", "Newsletter"]
+    assert left_out(headers, mapping, samples=sample) == ["Blacklisted", "Newsletter"]
     weekly = [["a@x.com", "active", "true", "weekly"]]
-    assert unmapped_signup(headers, mapping, samples=weekly) == ["Blacklisted"]
+    assert left_out(headers, mapping, samples=weekly) == ["Blacklisted"]
 
 
 @pytest.mark.parametrize(
@@ -307,16 +312,16 @@ def test_a_second_column_that_says_who_is_out_may_not_be_left_out_unnoticed() ->
 def test_one_opt_out_among_strange_cells_is_enough_to_ask(header: str, cells: list[str]) -> None:
     sample = [["a@x.com", cell] for cell in cells]
     mapping = suggest(["email", header], samples=sample, attributes=[])
-    assert unmapped_signup(["email", header], mapping, samples=sample) == [header]
-    assert unmapped_signup(["email", header], mapping, samples=sample[:2]) == []
+    assert left_out(["email", header], mapping, samples=sample) == [header]
+    assert left_out(["email", header], mapping, samples=sample[:2]) == []
     kept = suggest(["email", header], samples=sample, attributes=[], create_missing=True)
-    assert unmapped_signup(["email", header], kept, samples=sample) == [header]
+    assert left_out(["email", header], kept, samples=sample) == [header]
 
 
 def test_counts_below_a_name_of_consent_say_nothing() -> None:
     sample = [["a@x.com", "0", "3"], ["b@x.com", "5", "1"], ["c@x.com", "12", "7"]]
     headers = ["email", "Newsletter-Klicks", "Abmeldeversuche"]
-    assert unmapped_signup(headers, Mapping(("email", "", "")), samples=sample) == []
+    assert left_out(headers, Mapping(("email", "", "")), samples=sample) == []
 
 
 def test_an_opt_out_kept_as_a_field_is_asked_about() -> None:
@@ -325,13 +330,13 @@ def test_an_opt_out_kept_as_a_field_is_asked_about() -> None:
     sample = [["a@x.com", "ja", "gold", "fair"], ["b@x.com", "", "silver", ""]]
     mapping = suggest(headers, samples=sample, attributes=attributes)
     assert mapping.columns == ("email", *(f"attribute:{name}" for name in headers[1:]))
-    assert unmapped_signup(headers, mapping, samples=sample) == ["Abgemeldet"]
-    assert unmapped_signup(["email", "Quelle"], Mapping(("email", "attribute:Quelle"))) == []
+    assert left_out(headers, mapping, samples=sample) == ["Abgemeldet"]
+    assert left_out(["email", "Quelle"], Mapping(("email", "attribute:Quelle"))) == []
 
 
 def test_fields_of_our_own_files_are_no_signup_columns_whatever_they_are_called() -> None:
     headers = [*FIELDS, "Newsletter"]
-    assert unmapped_signup(headers, Mapping((*FIELDS, ""))) == []
+    assert left_out(headers, Mapping((*FIELDS, ""))) == []
 
 
 def test_a_column_named_by_hand_does_not_silence_another_that_says_who_is_out() -> None:

@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 from backups.models import Snapshot
 from backupsvc.accounts.models import AuditEntry, User
 from backupsvc.jobs.runner import drain
+from recipients.actions import surveys
 from recipients.actions.attributes import create_attribute
 from recipients.actions.groups import create_group
 from recipients.actions.recipients import unsubscribe
@@ -229,6 +230,16 @@ def test_a_column_of_sign_up_information_is_left_out_only_on_purpose(wizard: Wiz
     assert "leave_signup_out" in page
     assert wizard.post("import-map", change, **fields, leave_signup_out="on").status_code == 302
     assert Import.objects.get().leaves_signup_out
+
+
+def test_an_opt_out_that_is_found_while_the_rows_are_read_can_be_left_out_on_purpose(
+    wizard: Wizard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surveys, "SURVEYED_ROWS", 1)
+    change = wizard.begin("email,Newsletter-Wunsch\nanna@example.com,\nbob@example.com,abbestellt\n")
+    wizard.preview(change, mapping={"column-1": ""})
+    assert "left out, or kept as a field only: Newsletter-Wunsch" in wizard.get("change-preview", change)
+    assert "leave_signup_out" in wizard.get("import-map", change)
 
 
 def test_a_mapping_without_an_address_is_refused_where_it_was_made(wizard: Wizard) -> None:
