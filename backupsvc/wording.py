@@ -292,6 +292,10 @@ TEXTS: dict[str, str | Promise] = {
         "The line with the column names has %(names)s names, but the rows have %(columns)s cells. Check "
         "whether each name stands above its column."
     ),
+    "file.hidden_rows": _(
+        "Rows that the spreadsheet hides, by hand or by a filter: %(count)s. They are read like all others; "
+        "if they are people who are out, delete these rows first, or give their status a column."
+    ),
     "file.markup": _(
         "This is a web page or document, not a list, whatever its name says. Open it in a spreadsheet "
         "program, save it as XLSX or CSV, and upload that."

@@ -12,6 +12,7 @@ from recipients.imports.doubts import (
     Outcome,
     about_addresses,
     about_consent,
+    about_file,
     about_name,
     about_outcome,
     about_reading,
@@ -56,6 +57,7 @@ def doubts_of(
         is_whole=run.file_name != PASTED_NAME and change.mode in (Mode.REFORM_AND_ADD, Mode.UPDATE_ONLY),
     )
     found = [
+        *about_file(run.dialect.get("warnings", [])),
         *about_reading(Survey.from_json(run.dialect.get("survey", {}))),
         *about_outcome(outcome),
         *about_consent(left=_left_elsewhere(run, change=change)),

@@ -13,7 +13,7 @@ from recipients.imports.survey import Survey
 SERIOUS = frozenset(
     ("doubt.unsplit", "doubt.replaced", "doubt.twice_encoded", "doubt.rejected", "doubt.duplicates",
      "doubt.takes_most", "doubt.signs_off", "doubt.name_says_out", "doubt.backup_shrunk",
-     "doubt.left_elsewhere")
+     "doubt.left_elsewhere", "file.hidden_rows")
 )  # fmt: skip
 # Those whose texts hold people's data.
 NAMING = frozenset(("doubt.mended", "doubt.replaced", "doubt.twice_encoded"))
@@ -63,6 +63,11 @@ class Outcome:
     shift: Mapping[str, int]
     is_own: bool = False
     is_whole: bool = True
+
+
+def about_file(warnings: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Doubt]:
+    """What was said when the file was read, and nobody may overlook."""
+    return [Doubt(code, params) for code, params in warnings if code in SERIOUS]
 
 
 def about_reading(survey: Survey) -> list[Doubt]:

@@ -262,6 +262,8 @@ def _sniff_sheet(path: Path, *, given: dict[str, Any]) -> Sniffed:
         warnings.append(("file.sheets_unread", {"sheet": sheet.name, "others": ", ".join(sheet.unread)}))
     if sheet.merged:
         warnings.append(("file.merged_cells", {"count": sheet.merged}))
+    if sheet.hidden:
+        warnings.append(("file.hidden_rows", {"count": sheet.hidden}))
     if sheet.errors:
         warnings.append(("file.error_cells", {"count": sheet.errors}))
     if sheet.uncalculated:

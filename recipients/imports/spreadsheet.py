@@ -37,7 +37,8 @@ class Sheet:
 
     Each row is its number, as a spreadsheet program shows it, and its cells as text. `merged` counts the
     cells that reach over several rows, `errors` those that show an error such as #N/A, `uncalculated` those
-    with a formula whose result is not in the file. `unread` are other sheets that a person sees something in;
+    with a formula whose result is not in the file; `hidden` counts the filled rows that are not shown, by
+    hand or by a filter, and read like all others. `unread` are other sheets that a person sees something in;
     they are told where no sheet was named and not all rows are asked for.
     """
 
@@ -48,6 +49,7 @@ class Sheet:
     merged: int = 0
     errors: int = 0
     uncalculated: int = 0
+    hidden: int = 0
     unread: list[str] = field(default_factory=list)
 
 

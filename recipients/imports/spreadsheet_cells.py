@@ -1,4 +1,4 @@
-"""What the cells of an XLSX or ODS sheet show that the parser does not say: zeros in front, and errors.
+"""What an XLSX or ODS sheet shows that the parser does not say: zeros in front, errors, and what is hidden.
 
 A postal code that is the number 1234 in the format 00000 shows 01234, and 01234 is what its owner means.
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import zipfile
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from itertools import product
 from typing import Any, Protocol
 from xml.etree import ElementTree
@@ -47,6 +47,11 @@ _ARRAY = re.compile(
 # As many cells as a sheet may have: in one that people make, no two such formulas share a cell.
 _MOST_SPREAD = 20_000_000
 _TEXT_TYPE = re.compile(rb"\st=[\"']str[\"']")
+# Hidden by hand or by a filter. There are writers that say of every row whether it is.
+_HIDDEN = re.compile(rb"\shidden=[\"'](?:1|true)[\"']")
+_HIDDEN_ROW = re.compile(
+    rb"<(?:\w+:)?row(?=\s)(?=[^>]*" + _HIDDEN.pattern + rb")[^>]*?\sr=[\"']([0-9]{1,7})[\"']"
+)
 
 
 class Places:
@@ -83,11 +88,12 @@ class CellTexts(Protocol):
     """What cells show instead of their values.
 
     `errors` are those cells that show one, by row and column; `uncalculated` those with a formula whose
-    result the file does not hold.
+    result the file does not hold. `hidden` counts the filled rows that are not shown at all.
     """
 
     errors: dict[tuple[int, int], str]
     uncalculated: Places
+    hidden: int
 
     def text(self, row: int, column: int, value: Any) -> str | None:
         """What the cell shows, if that is not just its value. `row` and `column` count from 0."""
@@ -99,6 +105,8 @@ class Shown:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.errors: dict[tuple[int, int], str] = {}
         self.uncalculated = Places()
+        self.hidden = 0
+        self._hidden_rows = set[bytes]()
         # Where formulas for many cells go that have no result: their first and last rows and columns.
         self._arrays = set[tuple[int, int, int, int]]()
         self._formats = _padded_formats(archive)
@@ -122,6 +130,12 @@ class Shown:
                 self.errors[int(row) - 1, column_number(letters) - 1] = error.decode("ascii", "replace")
         if (b"<f" in block or b":f" in block) and _AFTER_FORMULA.search(block):
             self._look_for_uncalculated(block)
+        if b"hidden=" in block and _HIDDEN.search(block):
+            self._hidden_rows.update(_HIDDEN_ROW.findall(block))
+
+    def count_hidden(self, *, filled: Set[bytes]) -> None:
+        """Count the hidden rows that are filled, when the sheet was looked at to its end."""
+        self.hidden = len(self._hidden_rows & filled)
 
     def _look_for_uncalculated(self, block: bytes) -> None:
         for attributes, formula, empty in _UNCALCULATED.findall(block):
@@ -215,8 +229,9 @@ class OpenShown:
     def __init__(self, archive: zipfile.ZipFile, *, sheet: str) -> None:
         self.errors: dict[tuple[int, int], str] = {}
         self.uncalculated = Places()
+        self.hidden = _open_hidden(archive, sheet=sheet)
         self._texts: dict[tuple[int, int], str] = {}
-        if not _needs_look(archive):
+        if not _holds(archive, signs=_OPEN_SIGNS):
             return
         if archive.getinfo(OPEN_CONTENT).file_size > _MOST_PARSED_BYTES:
             raise Refusal("file.spreadsheet_too_large")
@@ -250,11 +265,28 @@ class OpenShown:
             column += repeated
 
 
-def _needs_look(archive: zipfile.ZipFile) -> bool:
+def _open_hidden(archive: zipfile.ZipFile, *, sheet: str) -> int:
+    """How many filled rows of a sheet of an ODS file are hidden, by hand or by a filter."""
+    if not _holds(archive, signs=_OPEN_HIDDEN):
+        return 0
+    count, name = 0, ""
+    with archive.open(OPEN_CONTENT) as stream:
+        for event, item in ElementTree.iterparse(stream, events=("start", "end")):  # noqa: S314 (as above)
+            if event == "start" and item.tag == f"{_TABLE}table":
+                name = item.get(f"{_TABLE}name", "")
+            elif event == "end" and item.tag == f"{_TABLE}table-row":
+                is_hidden = name == sheet and item.get(f"{_TABLE}visibility") in ("filter", "collapse")
+                if is_hidden and any(map(str.strip, item.itertext())):
+                    count += int(item.get(f"{_TABLE}number-rows-repeated", 1))
+                item.clear()
+    return count
+
+
+def _holds(archive: zipfile.ZipFile, *, signs: re.Pattern[bytes]) -> bool:
     tail = b""
     with archive.open(OPEN_CONTENT) as stream:
         while block := stream.read(1 << 20):
-            if _OPEN_SIGNS.search(tail + block):
+            if signs.search(tail + block):
                 return True
             # More than a cell with a formula takes up.
             tail = block[-(1 << 16) :]
@@ -271,5 +303,6 @@ _OPEN_SIGNS = re.compile(
     rb"<text:p>0[0-9]+</text:p>"
     rb"|<table:table-cell(?=[^<>]*\stable:formula=)(?![^<>]*\soffice:value-type=)"
 )
+_OPEN_HIDDEN = re.compile(rb"<table:table-row(?=\s)[^<>]*\stable:visibility=[\"'](?:filter|collapse)")
 _ZEROS = re.compile(r"0[0-9]+")
 _MOST_REPEATED = 1000

@@ -102,7 +102,11 @@ def _write_sheet(path: str, *, sheet: str, limit: int) -> None:
             about["unread"] = _unread(path, workbook=workbook, name=name)
         if shown:
             about["last_row"] = max(about["last_row"], shown.uncalculated.size[0])
-            about |= {"errors": len(shown.errors), "uncalculated": len(shown.uncalculated)}
+            about |= {
+                "errors": len(shown.errors),
+                "uncalculated": len(shown.uncalculated),
+                "hidden": shown.hidden,
+            }
         _say(about)
         for number, cells in enumerate(_rows(table, shown=shown)):
             if limit and number >= limit:
@@ -289,6 +293,7 @@ def count_cells(archive: zipfile.ZipFile, *, member: str, shown: Shown) -> int:
     if not columns:
         # Cells need not say where they are; then they stand side by side and span no more than they are.
         return filled
+    shown.count_hidden(filled=rows)
     places = [column_number(column) for column in columns]
     lines = [int(row) for row in rows]
     area = (max(places) - min(places) + 1) * (max(lines) - min(lines) + 1)

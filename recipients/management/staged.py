@@ -108,6 +108,8 @@ def _tell_doubts(command: OperatorCommand, change: Change) -> None:
     """What the wizard would warn of: how the file was read, and what looks wrong about its rows."""
     run = Import.objects.filter(pk=change.pk).first()
     warnings = run.dialect.get("warnings", []) if run else []
+    # The serious ones are among the preview's doubts.
+    warnings = [(code, params) for code, params in warnings if code not in SERIOUS]
     for code, params in [*change.preview.get("doubts", []), *warnings]:
         command.tell(f"{'Look at this' if code in SERIOUS else 'Note'}: {say_code(code, params)}")
 

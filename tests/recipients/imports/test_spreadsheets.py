@@ -468,6 +468,38 @@ def test_cells_merged_over_rows_are_pointed_out(path: Path) -> None:
     assert ("file.merged_cells", {"count": 1}) in found.warnings
 
 
+def hidden(found: Sniffed) -> list[int]:
+    return [params["count"] for code, params in found.warnings if code == "file.hidden_rows"]
+
+
+def test_rows_that_a_filter_hides_are_read_and_counted(path: Path) -> None:
+    """Enough rows for several blocks of the sheet's XML; those without a cell are nobody."""
+    workbook = xlsxwriter.Workbook(str(path))
+    sheet = workbook.add_worksheet()
+    sheet.write_row(0, 0, ["email", "Status"])
+    for line in range(1, 12_001):
+        sheet.write_row(line, 0, [f"p{line}@x.com", "out" if line % 3 == 0 else "in"])
+        sheet.set_row(line, options={"hidden": line % 3 == 0})
+    sheet.set_row(12_001, options={"hidden": True})
+    sheet.write_blank(12_002, 0, None, workbook.add_format({"bold": True}))
+    sheet.set_row(12_002, options={"hidden": True})
+    workbook.close()
+    found = sniff(path)
+    assert hidden(found) == [4_000]
+    assert len(rows_of(path, found)) == 12_000
+    assert hidden(sniff(written(path, List=[["email"], ["a@x.com"]]))) == []
+
+
+def test_rows_that_other_programs_hide_are_counted_too(path: Path) -> None:
+    def hide(name: str, content: bytes) -> bytes:
+        shown = content.replace(b"<row ", b'<row hidden="false" ')
+        return shown.replace(b'hidden="false" r="2"', b"hidden='true' r=\"2\"")
+
+    rewritten(written(path, List=[["email"], ["a@x.com"], ["b@x.com"]]), hide)
+    found = sniff(path)
+    assert (hidden(found), len(rows_of(path, found))) == ([1], 2)
+
+
 def test_durations_and_dates_of_every_format_are_read(path: Path) -> None:
     workbook = xlsxwriter.Workbook(str(path))
     sheet = workbook.add_worksheet()
@@ -565,6 +597,20 @@ def test_open_document_sheets_are_read(path: Path) -> None:
     assert (found.sheets, unread(found)) == (["List", "Other"], ["Other"])
     assert rows_of(path.with_suffix(".ods"), found) == [(2, ["a@x.com", "2024-01-02", "true", "1234.5"])]
     assert sniff(path.with_suffix(".ods"), overrides={"sheet": "Other"}).sample == [["b@x.com"]]
+
+
+def test_rows_that_are_hidden_in_an_open_document_are_counted(path: Path) -> None:
+    def hidden_row(text: str, *, how: str, count: int = 1) -> str:
+        attributes = f'table:visibility="{how}" table:number-rows-repeated="{count}"'
+        return f"<table:table-row {attributes}>{cell(text) if text else EMPTY_TO_THE_END}</table:table-row>"
+
+    away = hidden_row("b@x.com", how="filter") + hidden_row("c@x.com", how="collapse", count=2)
+    empty = hidden_row("", how="filter", count=1_000)
+    rows = row(cell("email")) + row(cell("a@x.com"))
+    other = rows + hidden_row("d@x.com", how="filter")
+    found = sniff(open_document(path.with_suffix(".ods"), List=rows + away + empty, Other=other))
+    assert (hidden(found), found.sample[1:3]) == ([3], [["b@x.com"], ["c@x.com"]])
+    assert hidden(sniff(path.with_suffix(".ods"), overrides={"sheet": "Other"})) == [1]
 
 
 def test_zeros_in_front_are_read_as_shown_in_open_documents_too(path: Path) -> None:

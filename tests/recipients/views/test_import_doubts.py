@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import xlsxwriter
 
 from backupsvc.accounts.models import User
 from recipients.forms import days
@@ -124,6 +127,20 @@ def test_what_is_only_worth_a_look_needs_no_tick(wizard: Wizard) -> None:
     assert wizard.post("change-confirm", change).status_code == 302
     work()
     assert Recipient.objects.filter(key="anna@gmial.com").exists()
+
+
+def test_rows_that_a_spreadsheet_hides_have_to_be_ticked(wizard: Wizard, tmp_path: Path) -> None:
+    path = tmp_path / "people.xlsx"
+    with xlsxwriter.Workbook(str(path)) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_column(0, 0, ["email", "anna@example.com", "gone@example.com"])
+        sheet.set_row(2, options={"hidden": True})
+    change = wizard.begin(path.read_bytes(), file_name=path.name)
+    said = "Rows that the spreadsheet hides, by hand or by a filter: 1."
+    assert said in wizard.get("import-read", change)
+    assert wizard.preview(change).preview["added"] == 2
+    assert said in wizard.get("change-preview", change)
+    assert "Tick this to go on" in wizard.post("change-confirm", change).content.decode()
 
 
 @pytest.mark.parametrize(
