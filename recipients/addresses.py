@@ -35,7 +35,9 @@ ROLES = frozenset((
     "ne-pas-repondre", "noresponder", "no-responder", "no-contestar", "nietantwoorden", "niet-antwoorden",
 ))  # fmt: skip
 
-_PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9.-]+)")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+# An apostrophe at the start needs a closer look.
+_PLAIN = re.compile(rf"(?!'){_ATOM}(?:\.{_ATOM})*@([A-Za-z0-9.-]+)")
 _LABEL = r"(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PLAIN_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+\Z)(?=..){_LABEL}")
 _ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
@@ -81,6 +83,14 @@ def parse_address(text: str) -> Address:
         if refusal.code in ("address.invalid", "address.no_at_sign"):
             _suggest(email)
         raise
+
+
+def exact_address(text: str) -> Address:
+    """The address in a cell of ours, where an apostrophe before it was not put there by a spreadsheet.
+
+    Raises Refusal("address.…").
+    """
+    return _parsed(text) if text.startswith("'") else parse_address(text)
 
 
 def plain_address(text: str) -> tuple[str, str] | None:

@@ -24,7 +24,7 @@ _WRITTEN_DOT = re.compile(r"\s*[(\[{<]\s*(?:dot|punkt|punto|point|\.)\s*[)\]}>]\
 
 def unwrapped(text: str) -> str:
     """The address out of what surely belongs to none: blanks, a name, brackets, quotes, mailto:, and a
-    point, comma or semicolon at an end.
+    point, comma or semicolon at an end; and out of an apostrophe before it.
 
     Raises Refusal("address.several") when what looks like its name is another address.
     """
@@ -36,6 +36,9 @@ def unwrapped(text: str) -> str:
         if "@" in name and name.lower() != inner.lower():
             raise Refusal("address.several")
         email = inner
+    if email.startswith("'") and "'@" not in email:
+        # How spreadsheets mark a text. A name may begin so, but nobody's does.
+        email = email.lstrip("'")
     return "@".join(part.strip(" \t\u00a0") for part in email.translate(_WIDE_AT).split("@"))
 
 

@@ -179,6 +179,7 @@ def _rules(run: Import, *, change: Change) -> Rules:
         zone=change.account.time_zone,
         decimal={at: choice for at, choice in read_by.items() if choice in (POINT, COMMA)},
         serial=frozenset(at for at, choice in read_by.items() if choice == DAYS),
+        is_own=run.is_own,
     )
 
 

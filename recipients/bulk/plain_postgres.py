@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 from recipients.bulk.base import Cell, Reading
 from recipients.bulk.plain import PlainSql, literal
 
-_ATOM = "[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+"
-_LOCAL = rf"{_ATOM}(?:\.{_ATOM})*"
+_MARKS = "A-Za-z0-9!#$%&*+/=?^_`{|}~-"
+# An apostrophe at the start is most often none of the address.
+_LOCAL = rf"[{_MARKS}][''{_MARKS}]*(?:\.[''{_MARKS}]+)*"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 EMAIL = rf"'^{_LOCAL}@(?:{_LABEL}\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$'"
 LOCAL_PART = f"'^{_LOCAL}@'"

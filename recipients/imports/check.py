@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from backupsvc.errors import Refusal
-from recipients.addresses import parse_address
+from recipients.addresses import exact_address, parse_address
 from recipients.imports import mapping as maps
 from recipients.imports.columns import idea_of
 from recipients.imports.fields import Parser, field_parser, safest
@@ -26,6 +26,7 @@ class Rules:
     `day_first` tells for a column's index how its dates are written; `serial` are the columns whose numbers
     are a spreadsheet's days; `decimal` tells the mark before a fraction. `digest` gives the hash of a key
     by which erased people are known. `headers` name the column of a bad cell, and which way a yes is meant.
+    `is_own`: we wrote the file.
     """
 
     attributes: tuple[maps.AttributeSpec, ...]
@@ -40,6 +41,7 @@ class Rules:
     zone: str = "UTC"
     decimal: Mapping[int, str | None] = field(default_factory=dict)
     serial: frozenset[int] = frozenset()
+    is_own: bool = False
 
 
 class StagedRow(NamedTuple):
@@ -88,6 +90,7 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
     settle = settler(rules, now=rules.now)
     unescape, digest, clear = rules.unescape, rules.digest, rules.blank == "clear"
     headers = rules.headers
+    parse_email = exact_address if rules.is_own else parse_address
 
     def rejected(row: Row, index: int | None, problem: Refusal) -> Rejected:
         column = "" if index is None else headers[index] if index < len(headers) else f"Column {index + 1}"
@@ -100,7 +103,7 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
         index = email_at
         try:
             cell = cells[index]
-            address = parse_address(cell)
+            address = parse_email(cell)
             mended = "" if address.email == cell else cell
             values = fixed_fields.copy()
             for index, name, parse in fields:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from backupsvc.errors import Refusal
 from recipients import addresses
-from recipients.addresses import parse_address
+from recipients.addresses import exact_address, parse_address
 from recipients.mistakes import SLIPS
 
 
@@ -67,10 +67,27 @@ def test_the_key_lowers_the_domain_and_only_ascii_before_it(text: str, key: str)
         "Ann Smith (ann@example.com)",
         "ann@example.com (Ann Smith)",
         "'ann@example.com' <ann@example.com>",
+        "'ann@example.com",
+        " 'ann@example.com",
+        "''ann@example.com",
+        "Ann <'ann@example.com>",
     ],
 )
 def test_wrappings_are_mended(text: str) -> None:
     assert parse_address(text).email == "ann@example.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "email"),
+    [
+        ("o'brien@example.com", "o'brien@example.com"),
+        ("'o'brien@example.com", "o'brien@example.com"),
+        ("'ann'@example.com", "'ann'@example.com"),
+        ("'@example.com", "'@example.com"),
+    ],
+)
+def test_an_apostrophe_that_is_part_of_a_name_stays(text: str, email: str) -> None:
+    assert parse_address(text).email == email
 
 
 @pytest.mark.parametrize(
@@ -141,6 +158,11 @@ def test_what_is_nearly_an_address_is_refused_with_a_suggestion(text: str) -> No
         "address.misspelled",
         {"suggestion": "ann@example.com"},
     )
+
+
+def test_an_address_of_ours_is_taken_as_it_stands() -> None:
+    assert exact_address("'ann@example.com").key == "'ann@example.com"
+    assert exact_address("Ann <ann@example.com>").key == "ann@example.com"
 
 
 def test_a_suggestion_is_an_address_itself() -> None:

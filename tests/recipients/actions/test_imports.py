@@ -250,6 +250,23 @@ def test_nothing_is_staged_with_a_status_column_left_out_unasked(lists: Lists) -
     assert run.change.state == "staging"
 
 
+def test_the_apostrophe_that_a_spreadsheet_marks_texts_with_is_none_of_the_address(lists: Lists) -> None:
+    change = lists.preview(
+        "email,Name\n'anna@example.com,'Anna\no'brien@example.com,Pat\nbob@example.com,B\n"
+    )
+    ((code, params),) = change.preview["doubts"]
+    assert (code, params["count"]) == ("doubt.mended", 1)
+    drain(confirm_change(change, actor=lists.actor))
+    emails = set(Recipient.objects.values_list("email", flat=True))
+    assert emails == {"anna@example.com", "o'brien@example.com", "bob@example.com"}
+
+
+def test_an_apostrophe_in_a_file_of_ours_is_part_of_the_address(lists: Lists) -> None:
+    header = "email,status,registered,activated,deactivated,source,signup_ip,tags"
+    group = lists.group(f"{header}\n'anna@example.com,active,,,,,,\nanna@example.com,inactive,,,,,,\n")
+    assert set(table(group)) == {"'anna@example.com", "anna@example.com"}
+
+
 def late(word: str) -> str:
     """A file whose 26th recipient is the first with a word on the newsletter."""
     rows = "".join(f"p{number}@example.com,\n" for number in range(25))
