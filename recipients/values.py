@@ -134,13 +134,14 @@ class DecimalVotes:
 
 @lru_cache(maxsize=10_000)
 def _tags(text: str) -> tuple[str, ...]:
-    # Mailchimp puts each tag in quotation marks.
-    parts = (re.sub(r"[^\w.-]", "_", part.strip(" \t\r\n\"'")) for part in re.split(r"[,;|]", text))
+    # Mailchimp puts each tag in quotation marks, Google a star before those that it made itself.
+    plain = (part.strip(" \t\r\n\"'").removeprefix("* ") for part in re.split(r"[,;|]|:::", text))
+    parts = (re.sub(r"[^\w.-]", "_", part) for part in plain)
     return tuple(sorted({part for part in parts if part}))
 
 
 def parse_tags(text: str) -> list[str]:
-    """The tags in a list parted by , ; or |, sorted, each once. Only letters, digits, _, - and . stay."""
+    """The tags in a list parted by , ; | or :::, sorted, each once. Only letters, digits, _, - and . stay."""
     tags = list(_tags(check_text(text)))
     if any(len(tag) > LONGEST_TAG for tag in tags):
         raise Refusal("value.tag_too_long", limit=LONGEST_TAG)

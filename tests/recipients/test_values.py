@@ -60,6 +60,7 @@ def test_plain_digits_are_kept_as_they_are(number: Decimal) -> None:
 def test_tags_are_sorted_and_each_there_once() -> None:
     assert parse_tags("b, a;A b|c!|a,,") == ["A_b", "a", "b", "c_"]
     assert parse_tags("") == []
+    assert parse_tags("* myContacts ::: Choir ::: *") == ["Choir", "_", "myContacts"]
 
 
 def test_texts_are_kept_exactly_or_refused() -> None:

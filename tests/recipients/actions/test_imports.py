@@ -267,6 +267,19 @@ def test_an_apostrophe_in_a_file_of_ours_is_part_of_the_address(lists: Lists) ->
     assert set(table(group)) == {"'anna@example.com", "anna@example.com"}
 
 
+def test_of_several_values_that_google_joins_labels_are_tags_and_addresses_need_a_row_each(
+    lists: Lists,
+) -> None:
+    change = lists.load(
+        "First Name,Labels,E-mail 1 - Value\n"
+        "Anna,* myContacts ::: Choir,anna@example.com\n"
+        "Bob,* myContacts,bob@example.com ::: bob@home.example\n"
+    )
+    assert Recipient.objects.get().tags == ["Choir", "myContacts"]
+    rejected = change.rejected_rows.get()
+    assert (rejected.line, rejected.column, rejected.code) == (3, "E-mail 1 - Value", "address.several")
+
+
 def late(word: str) -> str:
     """A file whose 26th recipient is the first with a word on the newsletter."""
     rows = "".join(f"p{number}@example.com,\n" for number in range(25))
