@@ -227,6 +227,11 @@ TEXTS: dict[str, str | Promise] = {
         "Everything stands in one column, although most rows hold the mark “%(mark)s”. Choose what separates "
         "the columns."
     ),
+    "doubt.zone_unclear": _(
+        "The time zone in the name of the column “%(column)s”, %(named)s, is not clear and not applied: the "
+        "column's times are read in the time zone of the account, %(zone)s. To have it applied, write it as "
+        "UTC+1 or Europe/Berlin, for example."
+    ),
     "download.unknown_kind": _("“%(kind)s” is not a kind of download. Use CSV or XLSX."),
     "export.too_many_columns": _(
         "The list has more columns than an Excel file can hold (%(limit)s). Download it as CSV."

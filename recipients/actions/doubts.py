@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from recipients.bulk.base import Verdicts
 from recipients.bulk.engine import engine
+from recipients.imports import mapping as maps
 from recipients.imports.check import StagedRow as Checked
 from recipients.imports.doubts import (
     Doubt,
@@ -16,6 +17,7 @@ from recipients.imports.doubts import (
     about_name,
     about_outcome,
     about_reading,
+    about_zones,
 )
 from recipients.imports.survey import Survey
 from recipients.mistakes import SLIPS
@@ -59,6 +61,7 @@ def doubts_of(
     found = [
         *about_file(run.dialect.get("warnings", [])),
         *about_reading(Survey.from_json(run.dialect.get("survey", {}))),
+        *about_zones(run.headers, mapping=maps.Mapping.from_json(run.mapping), zone=change.account.time_zone),
         *about_outcome(outcome),
         *about_consent(left=_left_elsewhere(run, change=change)),
         *about_name(run.file_name, active=shift.get("active", 0)),

@@ -208,7 +208,10 @@ class Loading:
         values = {name: value for name, value in fixed_attributes.items() if value is not None}
         is_told_twice = len(set(columns) - {""}) < sum(map(bool, columns))
         is_strange = len(values) < len(fixed_attributes) or any(value is True for value in fixed.values())
-        if rules.unescape or is_told_twice or is_strange:
+        has_zones = any(
+            target in TIMES and rules.zone_of(index) != rules.zone for index, target in enumerate(columns)
+        )
+        if rules.unescape or is_told_twice or is_strange or has_zones:
             return None
         types = {spec.name: spec.type for spec in (*rules.attributes, *rules.mapping.new)}
         key = self.change.account.digest_key

@@ -61,7 +61,9 @@ class BlockCheck:
         clears = rules.blank == "clear"
         fields, attributes = parsers(rules)
         types = {spec.name: spec.type for spec in (*rules.attributes, *rules.mapping.new)}
-        self.fields = {name: (index, _field(name, parse, zone=rules.zone)) for index, name, parse in fields}
+        self.fields = {
+            name: (index, _field(name, parse, zone=rules.zone_of(index))) for index, name, parse in fields
+        }
         self.attributes = [
             (index, _attribute(name, parse, spec=types[name], clears=clears))
             for index, name, parse in attributes

@@ -17,6 +17,7 @@ from recipients.imports.records import Row
 from recipients.times import Style, is_no_time, parse_date
 from recipients.values import check_text, parse_number, unescape_formula
 from recipients.words import is_no_gender, is_nothing, parse_gender
+from recipients.zones import zone_in
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Rules:
     decimal: Mapping[int, str | None] = field(default_factory=dict)
     serial: frozenset[int] = frozenset()
     is_own: bool = False
+
+    def zone_of(self, index: int) -> str:
+        """The zone of a column's times that say none: the one in the column's name, or that of all."""
+        return (zone_in(self.headers[index]) if index < len(self.headers) else "") or self.zone
 
 
 class StagedRow(NamedTuple):
@@ -160,7 +165,7 @@ def _style(rules: Rules, *, index: int | None, is_past: bool = False) -> Style:
         return Style(zone=rules.zone)
     return Style(
         day_first=rules.day_first.get(index),
-        zone=rules.zone,
+        zone=rules.zone_of(index),
         is_serial=index in rules.serial,
         last_year=rules.now.year,
         is_past=is_past,

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recipients.imports.survey import Survey
+from recipients.imports import mapping as maps
+from recipients.imports.survey import DATED, Survey
+from recipients.zones import unclear_zone
 
 # A person has to say that these were seen before the import goes on.
 SERIOUS = frozenset(
@@ -103,6 +105,15 @@ def about_outcome(found: Outcome) -> list[Doubt]:
     elif found.is_whole and found.rows > _TIMES * found.before:
         doubts.append(doubt("doubt.far_more", rows=found.rows, list=found.before))
     return doubts
+
+
+def about_zones(headers: Sequence[str], *, mapping: maps.Mapping, zone: str) -> list[Doubt]:
+    """Columns of times whose names say a zone that was not taken for theirs."""
+    return [
+        doubt("doubt.zone_unclear", column=header, named=named, zone=zone)
+        for header, target in zip(headers, mapping.columns, strict=False)
+        if target in DATED and (named := unclear_zone(header, zone=zone))
+    ]
 
 
 def about_consent(*, left: int) -> list[Doubt]:

@@ -9,6 +9,7 @@ import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -278,6 +279,31 @@ def test_of_several_values_that_google_joins_labels_are_tags_and_addresses_need_
     assert Recipient.objects.get().tags == ["Choir", "myContacts"]
     rejected = change.rejected_rows.get()
     assert (rejected.line, rejected.column, rejected.code) == (3, "E-mail 1 - Value", "address.several")
+
+
+@pytest.mark.parametrize("filled", [1, 2_500], ids=["a row", "many rows"])
+def test_times_are_read_in_the_zone_that_the_name_of_their_column_says(lists: Lists, filled: int) -> None:
+    """So many different times are read many at once, or by the database."""
+    minutes = [f"2026-07-{n // 1440 + 1:02} {n // 60 % 24:02}:{n % 60:02}:00" for n in range(filled)]
+    rows = "".join(f"p{n}@example.com,{minute},{minute}\n" for n, minute in enumerate(minutes))
+    change = lists.load(f"email,Registered (UTC+9),Confirmed at\n{rows}")
+    assert change.preview["doubts"] == []
+    first, last = Recipient.objects.get(key="p0@example.com"), Recipient.objects.latest("pk")
+    assert (first.registered, first.activated) == (
+        datetime(2026, 6, 30, 15, tzinfo=UTC),
+        datetime(2026, 6, 30, 22, tzinfo=UTC),  # the account's zone: Berlin
+    )
+    assert last.registered is not None
+    assert last.activated is not None
+    assert last.activated - last.registered == timedelta(hours=7)
+
+
+def test_a_time_zone_that_is_not_applied_is_said(lists: Lists) -> None:
+    change = lists.preview(
+        "email,Create Date (EST),Born (EST)\nanna@example.com,2026-07-01 10:00,1980-01-02\n"
+    )
+    named = {"column": "Create Date (EST)", "named": "EST", "zone": "Europe/Berlin"}
+    assert change.preview["doubts"] == [["doubt.zone_unclear", named]]
 
 
 def late(word: str) -> str:
