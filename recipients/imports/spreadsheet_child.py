@@ -1,7 +1,8 @@
 """The child that reads one sheet of a spreadsheet and writes it as JSON lines (see spreadsheet.py).
 
 XLSX, ODS, XLSB and XLS. Of XLSX alone it can tell beforehand how large a sheet will be; the others have
-the limits of the process. Of XLSB and XLS it knows the values alone, not what is shown.
+the limits of the process. Of XLSB and XLS it knows the values alone, not what cells show, and of XLS not even
+which rows are hidden.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ from python_calamine import (
 
 from backupsvc.errors import Refusal
 from recipients.imports.spreadsheet import CPU_SECONDS, MEMORY_BYTES
+from recipients.imports.spreadsheet_binary import (
+    BINARY_WORKBOOK,
+    binary_hidden_rows,
+    binary_is_filled,
+    binary_parts,
+)
 from recipients.imports.spreadsheet_cells import OPEN_CONTENT, CellTexts, OpenShown, Shown, column_number
 
 MOST_MEMBERS = 2_000
@@ -107,6 +114,9 @@ def _write_sheet(path: str, *, sheet: str, limit: int) -> None:
                 "uncalculated": len(shown.uncalculated),
                 "hidden": shown.hidden,
             }
+        elif limit:
+            # Likewise told to them alone: it takes a look at every record.
+            about["hidden"] = _hidden_in_binary(path, name=name)
         _say(about)
         for number, cells in enumerate(_rows(table, shown=shown)):
             if limit and number >= limit:
@@ -165,9 +175,15 @@ def _chosen(path: str, *, workbook: CalamineWorkbook, wanted: str) -> tuple[str,
         return *chosen, shown
 
 
+def _hidden_in_binary(path: str, *, name: str) -> int:
+    if not is_archive(path):
+        return 0
+    with zipfile.ZipFile(path) as archive:
+        return binary_hidden_rows(archive, member=binary_parts(archive)[name])
+
+
 def _unread(path: str, *, workbook: CalamineWorkbook, name: str) -> list[str]:
-    """The other visible sheets with content. None is loaded for it: those of XLSB, where it takes that, are
-    not told."""
+    """The other visible sheets with content. Of XLSX and XLSB none is loaded for it."""
     others = [item.name for item in _sheets(workbook) if item.visible == SheetVisibleEnum.Visible]
     others = [other for other in others if other != name]
     if not is_archive(path):
@@ -177,7 +193,10 @@ def _unread(path: str, *, workbook: CalamineWorkbook, name: str) -> list[str]:
         if WORKBOOK in members:
             parts = sheet_parts(archive)
             return [other for other in others if _is_filled(archive, member=parts.get(other, ""))]
-        return list(filter(_has_cells(workbook), others)) if OPEN_CONTENT in members else []
+        if BINARY_WORKBOOK in members:
+            parts = binary_parts(archive)
+            return [other for other in others if binary_is_filled(archive, member=parts.get(other, ""))]
+    return list(filter(_has_cells(workbook), others))
 
 
 def _is_filled(archive: zipfile.ZipFile, *, member: str) -> bool:

@@ -21,6 +21,7 @@ from recipients.imports.mapping import AttributeSpec, Mapping
 from recipients.imports.reader import read
 from recipients.imports.sniff import Sniffed, sniff
 from recipients.imports.spreadsheet_cells import UNCALCULATED
+from tests.fixtures.binary_workbook import binary_workbook
 from tests.fixtures.old_workbook import old_workbook
 
 
@@ -531,6 +532,16 @@ def test_workbooks_of_old_formats_are_read(path: Path, tmp_path: Path, attached:
     path.write_bytes(old_workbook([["email", "name"], ["a@x.com", "Zoë"]]) + archive * attached)
     found = sniff(path, name="list.xls")
     assert (found.headers, rows_of(path, found)) == (["email", "name"], [(2, ["a@x.com", "Zoë"])])
+
+
+def test_a_binary_workbook_says_which_sheets_are_not_read_and_which_rows_are_hidden(path: Path) -> None:
+    people = [["email", "name"], ["a@x.com", "Zoë"], ["b@x.com", ""], ["", ""], ["c@x.com", "C" * 200]]
+    sheets = {"Main": people, "Gone": [["email"], ["d@x.com"]], "Leer": [[""]], "Alt": people}
+    binary_workbook(path, hidden_sheets={"Alt"}, hidden_rows={2, 3, 4}, **sheets)
+    found = sniff(path, name="list.xlsb")
+    assert rows_of(path, found) == [(2, people[1]), (3, people[2]), (5, people[4])]
+    assert (unread(found), hidden(found)) == (["Gone"], [2])
+    assert unread(sniff(path, overrides={"sheet": "Gone"})) == []
 
 
 def test_an_xlsx_file_may_be_called_anything(path: Path, tmp_path: Path) -> None:
