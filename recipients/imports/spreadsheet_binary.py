@@ -15,6 +15,8 @@ _RELATIONS = "xl/_rels/workbook.bin.rels"
 # The numbers of records. Of cells, 1 is one without content.
 _ROW, _CELLS, _END_OF_ROWS, _SHEET, _END_OF_SHEETS = 0, range(2, 12), 146, 156, 144
 _BLOCK_BYTES = 1 << 18
+# What reading a member raises that is not there, or not whole.
+DAMAGED = (KeyError, zipfile.BadZipFile, zlib.error, EOFError)
 
 
 def binary_parts(archive: zipfile.ZipFile) -> dict[str, str]:
@@ -38,7 +40,7 @@ def binary_is_filled(archive: zipfile.ZipFile, *, member: str) -> bool:
     """Whether a sheet that is not read has content. A damaged one may have."""
     try:
         return any(kind in _CELLS for kind, _ in _records(archive, member=member))
-    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError):
+    except DAMAGED:
         return True
 
 

@@ -34,6 +34,7 @@ from backupsvc.errors import Refusal
 from recipients.imports.spreadsheet import CPU_SECONDS, MEMORY_BYTES
 from recipients.imports.spreadsheet_binary import (
     BINARY_WORKBOOK,
+    DAMAGED,
     binary_hidden_rows,
     binary_is_filled,
     binary_parts,
@@ -178,8 +179,12 @@ def _chosen(path: str, *, workbook: CalamineWorkbook, wanted: str) -> tuple[str,
 def _hidden_in_binary(path: str, *, name: str) -> int:
     if not is_archive(path):
         return 0
-    with zipfile.ZipFile(path) as archive:
-        return binary_hidden_rows(archive, member=binary_parts(archive)[name])
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return binary_hidden_rows(archive, member=binary_parts(archive)[name])
+    except DAMAGED:
+        # What the parser could read is worth more than what it would take to warn of it.
+        return 0
 
 
 def _unread(path: str, *, workbook: CalamineWorkbook, name: str) -> list[str]:
