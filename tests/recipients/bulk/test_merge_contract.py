@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backupsvc.accounts.models import Account
-from recipients.bulk import postgres
+from recipients.bulk import postgres_judge
 from recipients.bulk.base import Judged, Plan, Stage
 from recipients.bulk.engine import engine
 from recipients.models import BlocklistEntry, Group, Mode, OptOut, Recipient, Status
@@ -83,7 +83,7 @@ def steps(draw: st.DrawFn) -> tuple[model.Rules, list[Stage]]:
 def group(request: pytest.FixtureRequest, account: Account, monkeypatch: pytest.MonkeyPatch) -> Group:
     """A list, whose recipients PostgreSQL finds in one way and in the other, or that hardly knows anybody."""
     if request.param == "looked up one by one":
-        monkeypatch.setattr(postgres, "FEW", 0)
+        monkeypatch.setattr(postgres_judge, "FEW", 0)
     if request.param == "strangers are left out":
         monkeypatch.setattr(type(engine()), "_are_mostly_new", lambda *_: True)
     return Group.objects.create(account=account, name="Contract")

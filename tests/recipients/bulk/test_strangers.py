@@ -7,7 +7,7 @@ import pytest
 from backupsvc.jobs.runner import drain
 from recipients.actions.blocklist import block
 from recipients.actions.recipients import unsubscribe
-from recipients.bulk import postgres
+from recipients.bulk import postgres_judge
 from recipients.bulk.engine import engine
 from recipients.models import Group, OptOut, Recipient
 from tests.fixtures.lists import Lists, table
@@ -105,8 +105,8 @@ def test_nobody_is_lost_when_the_list_has_become_empty(lists: Lists) -> None:
 @pytest.fixture
 def sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of few rows are looked up, as some of many are."""
-    monkeypatch.setattr(postgres, "SAMPLED_PERCENT", 100)
-    monkeypatch.setattr(postgres, "FEWEST_SAMPLED", 1)
+    monkeypatch.setattr(postgres_judge, "SAMPLED_PERCENT", 100)
+    monkeypatch.setattr(postgres_judge, "FEWEST_SAMPLED", 1)
 
 
 @pytest.mark.postgres
