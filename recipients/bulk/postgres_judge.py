@@ -84,7 +84,7 @@ class JudgingEngine(RawEngine):
         return self._staged(plan.change_id) if is_settled else super()._winners(plan)
 
     def make_ready(self, plan: Plan) -> None:
-        if self._is_first(plan) or (self._leaves_new(plan) and self._traces(plan) is not None):
+        if self._is_first(plan) or (self._traces(plan) is not None and self._leaves_new(plan)):
             return
         keyed = tables_of(plan.change_id).keyed
         half = half_of(keyed)

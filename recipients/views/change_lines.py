@@ -110,6 +110,9 @@ class ChangeLine:
             return ""
         counts = [(text, getattr(self.change, field)) for field, text in COUNTED if self._is_told(field)]
         found = [str(text) % {"count": number(count)} for text, count in counts if count]
+        if not found and self.change.mode == Mode.DEACTIVATE:
+            # Whoever was not in the list is remembered.
+            return gettext("nobody in the list to unsubscribe")
         return ", ".join(found) or gettext("nothing to change")
 
     def _is_told(self, field: str) -> bool:

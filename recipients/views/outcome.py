@@ -36,7 +36,7 @@ UPDATED: dict[str, str | Promise] = {Mode.DEACTIVATE: _("unsubscribed"), Mode.DE
 UNCHANGED: dict[str, str | Promise] = {
     Mode.ADD_ONLY: _("known, left alone"),
     Mode.UPDATE_ONLY: _("unchanged or not in the list"),
-    Mode.DEACTIVATE: _("not in the list or unsubscribed already"),
+    Mode.DEACTIVATE: _("remembered as unsubscribed, or unsubscribed already"),
     Mode.DELETE: _("not in the list"),
 }
 

@@ -90,6 +90,21 @@ def test_people_to_unsubscribe_whom_the_list_does_not_know_are_remembered_and_th
     assert "Unsubscribe 1 recipient" in page
 
 
+def test_a_file_that_takes_nobody_out_says_what_it_was_for(
+    news: Group, lists: Lists, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    client = client_of(edith)
+    for mode, title, line in (
+        ("delete", "Removed from the list", "nothing to change"),
+        ("deactivate", "Unsubscribed", "nobody in the list to unsubscribe"),
+    ):
+        change = lists.load("email\nzoe@example.com\n", into=news, mode=mode)
+        result = client.get(url("change-result", change.pk)).text
+        assert f'<h2 class="result-title">{title}</h2>' in result
+        assert ("remembered as unsubscribed" in result) == (mode == "deactivate")
+        assert line in client.get(url("group-changes", news.pk)).text
+
+
 def primary_buttons(page: str) -> list[str]:
     return re.findall(r'<button class="btn btn-primary"[^>]*>\s*([^<]*?)\s*</button>', page)
 
