@@ -6,8 +6,6 @@ import gc
 import json
 import logging
 import os
-import threading
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,12 +27,11 @@ from tests.crashes.bell import Bell, work_to_rest
 from tests.crashes.disk import Disk
 from tests.crashes.points import Points
 from tests.crashes.scenarios import Play, Scenario
-from tests.crashes.world import Kept
+from tests.crashes.world import Kept, let_leases_end
 from tests.fixtures.lists import lose_staged_rows
 
 DIED, BROKE = 137, 1
 MOST_POINTS = 500
-LONGEST_SECONDS = 60.0
 
 
 @dataclass
@@ -140,7 +137,7 @@ class Harness:
 
     def _in_child(self, act: Callable[[], None], *, die_at: int, power: bool) -> Ended:
         """Do it in a process of its own, with all that this one has loaded; it dies at the point."""
-        _no_threads()
+        let_leases_end()
         connections.close_all()
         reader, writer = os.pipe()
         child = os.fork()
@@ -218,11 +215,3 @@ def ring_here(bell: Bell, monkeypatch: Any) -> None:
     """Have this process's messages go to the bell."""
     app.loader.import_default_modules()
     monkeypatch.setattr(app, "send_task", bell.send_task)
-
-
-def _no_threads() -> None:
-    """A process is forked with one thread only; those that renew leases end by themselves."""
-    end = time.monotonic() + LONGEST_SECONDS
-    for thread in threading.enumerate():
-        if thread.name.startswith("lease-"):
-            thread.join(max(0.0, end - time.monotonic()))

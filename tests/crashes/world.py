@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import shutil
+import threading
+import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from recipients.bulk.staging import change_of
 
 # Where the forms of tables are kept that changes make for themselves.
 FORMS = "kept_forms"
+LONGEST_SECONDS = 60.0
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Kept:
 
     def keep(self) -> None:
         """Remember what is there now."""
+        let_leases_end()
         shutil.rmtree(self.copy, ignore_errors=True)
         shutil.copytree(self.folder, self.copy / "files")
         if connection.vendor == "sqlite":
@@ -40,6 +44,7 @@ class Kept:
 
     def bring_back(self) -> None:
         """Make everything what it was."""
+        let_leases_end()
         shutil.rmtree(self.folder)
         shutil.copytree(self.copy / "files", self.folder)
         if connection.vendor == "sqlite":
@@ -94,6 +99,18 @@ class Kept:
             cursor.execute(f"CREATE UNLOGGED TABLE {table} (LIKE {FORMS}.{table} INCLUDING ALL)")
         for name, definition in self.views.items():
             cursor.execute(f"CREATE VIEW {name} AS {definition}")
+
+
+def let_leases_end() -> None:
+    """Wait for the threads that renew leases, which end by themselves.
+
+    One that had a connection of its own would hold on to the database's files while they are put in place,
+    and a process is forked with one thread only.
+    """
+    end = time.monotonic() + LONGEST_SECONDS
+    for thread in threading.enumerate():
+        if thread.name.startswith("lease-"):
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def _file() -> str:
