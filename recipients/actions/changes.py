@@ -354,8 +354,8 @@ def _merge(change: Change, *, group: Group) -> None:
 
 
 def _judged_by(preview: dict[str, Any]) -> Judged | None:
-    """What a preview has kept; None where an older version made it, which did not say of whom."""
-    if "leaves_new" not in preview:
+    """What a preview has kept; None where an older version made it, which did not say how many or of whom."""
+    if not {"addresses", "leaves_new"} <= preview.keys():
         return None
     return Judged(addresses=preview["addresses"], leaves_new=preview["leaves_new"])
 

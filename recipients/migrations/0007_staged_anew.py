@@ -14,9 +14,10 @@ def drop_tables(apps, schema_editor):
         found = connection.introspection.get_table_list(cursor)
         # Views stand on tables: they go first.
         for kind, word in (('v', 'VIEW'), ('t', 'TABLE')):
-            for info in found:
-                if info.type == kind and info.name.startswith(PREFIX):
-                    cursor.execute(f'DROP {word} {schema_editor.quote_name(info.name)}')
+            # What inherits from a table has a longer name, and goes before it.
+            for name in sorted((info.name for info in found if info.type == kind), key=len, reverse=True):
+                if name.startswith(PREFIX):
+                    cursor.execute(f'DROP {word} {schema_editor.quote_name(name)}')
 
 
 class Migration(migrations.Migration):
