@@ -284,14 +284,15 @@ def apply_change(claim: Claim) -> None:
     claim.progress(done=0, total=change.rows, step="apply")
     with transaction.atomic():
         claim.guard()
-        makes_fields = _lacks_fields(change)
-        if makes_fields:
+        has_locked = bool(_missing_fields(change))
+        if has_locked:
             lock_fields(change.account_id)
         group = lock_group(change.group_id or 0)
         change = lock_change(change.pk)
         if change.has_ended:
             return
-        if _lacks_fields(change) and not makes_fields:
+        missing = _missing_fields(change)
+        if missing and not has_locked:
             # Deleted just now. To lock the fields after the list would be the other way round.
             raise WaitAgain
         require(actor_of(change), account=change.account, permission=NEEDS[ChangeKind(change.kind)])
@@ -300,7 +301,9 @@ def apply_change(claim: Claim) -> None:
             _check_nobody_left(change)
         waits = not holds_sound_backup(change, group=group, job=claim.job)
         if not waits:
-            _merge(change, group=_brought_back(group, change=change))
+            group = _brought_back(group, change=change)
+            _make_fields(change, group=group, missing=missing)
+            _merge(change, group=group)
     if waits:
         raise WaitAgain
     clean_up(change)
@@ -325,7 +328,6 @@ def holds_sound_backup(change: Change, *, group: Group, job: Job) -> bool:
 
 
 def _merge(change: Change, *, group: Group) -> None:
-    _make_fields(change, group=group)
     # A preview keeps people safe whom a reactivation does not.
     is_as_seen = not change.reactivate and change.judged_state == seen(change)
     holds = is_as_seen and change.judged_rows == engine().judged(change.pk)
@@ -360,34 +362,29 @@ def _judged_by(preview: dict[str, Any]) -> Judged | None:
     return Judged(addresses=preview["addresses"], leaves_new=preview["leaves_new"])
 
 
-def _lacks_fields(change: Change) -> bool:
-    """Whether the change brings values of fields that its list does not have yet, or no longer."""
+def _missing_fields(change: Change) -> list[str]:
+    """Names of fields whose values the change brings and that its list does not have yet, or no longer."""
     if change.mode not in WRITING:
-        return False
+        return []
     known = {attribute.name for attribute in attributes_of(change.account, group=change.group)}
-    told = {field.removeprefix(ATTRIBUTE) for field in change.fields if field.startswith(ATTRIBUTE)}
-    return not {wanted["name"] for wanted in change.new_attributes} | told <= known
+    told = [field.removeprefix(ATTRIBUTE) for field in change.fields if field.startswith(ATTRIBUTE)]
+    brought = dict.fromkeys([*(wanted["name"] for wanted in change.new_attributes), *told])
+    return [name for name in brought if name not in known]
 
 
-def _make_fields(change: Change, *, group: Group) -> None:
-    """Every field that the change was confirmed with: new ones, and those that were deleted meanwhile.
+def _make_fields(change: Change, *, group: Group, missing: list[str]) -> None:
+    """Make fields that the change was confirmed with: new ones, and those that were deleted meanwhile.
 
-    Looked at under the list's lock, which a deletion waits for: no value comes to stand without its field.
+    Under the list's lock, which a deletion waits for: no value comes to stand without its field.
     """
-    for wanted in change.new_attributes if change.mode in WRITING else ():
-        for_all = wanted.get("scope") != "group"
-        ensure_attribute(
-            change.account, name=wanted["name"], type=wanted["type"], group=group, for_all=for_all
-        )
-    if change.mode not in WRITING:
-        return
-    known = {ATTRIBUTE + attribute.name for attribute in attributes_of(change.account, group=group)}
-    for target in change.fields:
-        if target.startswith(ATTRIBUTE) and target not in known:
-            name = target.removeprefix(ATTRIBUTE)
-            type_ = type_of_deleted(change.account, name=name)
+    wanted = {field["name"]: field for field in change.new_attributes}
+    for name in missing:
+        if name in wanted:
+            type_, for_all = wanted[name]["type"], wanted[name].get("scope") != "group"
+        else:
             # In this list alone: whoever deleted it for all lists does not get it back in the others.
-            ensure_attribute(change.account, name=name, type=type_, group=group, for_all=False)
+            type_, for_all = type_of_deleted(change.account, name=name), False
+        ensure_attribute(change.account, name=name, type=type_, group=group, for_all=for_all)
 
 
 def _without_addresses(preview: dict[str, Any]) -> dict[str, Any]:
