@@ -39,21 +39,21 @@ def lock_group(group_id: int) -> Group:
     The fields of its account stay as they are meanwhile. Other lists are free, and rows that refer to this
     one can be written.
     """
-    if connection.features.has_select_for_update:
-        with connection.cursor() as cursor:
-            cursor.execute(HOLD_FIELDS, [FIELDS, group_id])
+    _lock(HOLD_FIELDS, group_id)
     groups = Group.objects.select_for_update(of=("self",), no_key=True)
     return groups.select_related("account").get(pk=group_id)
 
 
 def lock_fields(account_id: int) -> None:
-    """Until the transaction ends nobody else locks a list of the account. Call before any list is locked.
+    """Until the transaction ends nobody else locks a list of the account. Call before any list is locked."""
+    _lock(LOCK_FIELDS, account_id)
 
-    SQLite has one writer, and needs no lock.
-    """
+
+def _lock(statement: str, number: int) -> None:
+    # SQLite has one writer, and needs no lock.
     if connection.features.has_select_for_update:
         with connection.cursor() as cursor:
-            cursor.execute(LOCK_FIELDS, [FIELDS, account_id])
+            cursor.execute(statement, [FIELDS, number])
 
 
 def raise_revision(group: Group, *, shift: dict[str, int] | None = None) -> None:
