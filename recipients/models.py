@@ -307,6 +307,10 @@ class Mode(models.TextChoices):
     DELETE = "delete", _("Delete")
 
 
+# Modes that add those whom the list does not know.
+ADDING = (Mode.REFORM_AND_ADD, Mode.ADD_ONLY)
+
+
 class ChangeState(models.TextChoices):
     DRAFT = "draft", _("being prepared")
     STAGING = "staging", _("being read")

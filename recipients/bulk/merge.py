@@ -15,10 +15,15 @@ from recipients.bulk.staged import StagedRows
 from recipients.bulk.staging import tables_of
 from recipients.bulk.tally import WORK, Tally, verdicts_of, work_in
 from recipients.bulk.verdict import HAS_LEFT, VALUES, Dialect, classified, status_sql
-from recipients.models import Mode, compact_json
+from recipients.models import ADDING, Mode, compact_json
 
 WRITTEN = ("key", "email", *VALUES)
 ATTRIBUTE = "attribute:"
+# All by which an empty list may know somebody: who left it, or the list that the rows come from, and who is
+# blocked.
+TRACES = f"""SELECT key FROM recipients_optout WHERE group_id IN (%(group)s, %(source)s)
+             UNION ALL SELECT key FROM recipients_recipient WHERE group_id = %(source)s AND {HAS_LEFT}
+             UNION ALL SELECT pattern FROM recipients_blocklistentry WHERE account_id = %(account)s"""
 # What a preview keeps of each address for the merge.
 JUDGED = "line, key, rid, verdict, writes, old_status, new_status, why, is_new"
 
@@ -29,7 +34,7 @@ class SetBasedEngine(StagedRows):
     create_staging: str
 
     @abstractmethod
-    def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool = True) -> int:
+    def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool) -> int:
         """Put what becomes of each address into the change's table of judged rows, as `Judged` says.
 
         How many different addresses there are: to count them takes a third as long as to judge them.
@@ -47,8 +52,7 @@ class SetBasedEngine(StagedRows):
     def preview(self, plan: Plan, *, most_kept_safe: int) -> tuple[Verdicts, list[KeptSafe]]:
         if self._is_first(plan):
             return self._all_added(plan), []
-        leaves_new = self._leaves_new(plan)
-        judged = Judged(self._judge(plan, leaves_new=leaves_new, is_alone=False), leaves_new)
+        judged = self._judge_now(plan, is_alone=False)
         verdicts = verdicts_of(self._tallies(plan, judged=judged), plan=plan, judged=judged)
         return verdicts, self._kept_safe(plan, most=most_kept_safe) if verdicts.kept_safe else []
 
@@ -66,8 +70,7 @@ class SetBasedEngine(StagedRows):
             return self._filled(plan, added=self._insert_all(plan))
         judged = plan.judged if self._has_table(tables_of(plan.change_id).judged) else None
         if judged is None:
-            leaves_new = self._leaves_new(plan)
-            judged = Judged(self._judge(plan, leaves_new=leaves_new), leaves_new)
+            judged = self._judge_now(plan, is_alone=True)
         tallies = self._tallies(plan, judged=judged)
         if plan.mode == Mode.DELETE:
             self._remove_judged(plan, staged=judged.addresses)
@@ -76,9 +79,13 @@ class SetBasedEngine(StagedRows):
             self.follow_opt_outs(plan.group_id)
         return verdicts_of(tallies, plan=plan, judged=judged)
 
+    def _judge_now(self, plan: Plan, *, is_alone: bool) -> Judged:
+        leaves_new = self._leaves_new(plan)
+        return Judged(self._judge(plan, leaves_new=leaves_new, is_alone=is_alone), leaves_new)
+
     def _leaves_new(self, plan: Plan) -> bool:
         """Whether strangers are left out of what is judged: not where it matters who they are."""
-        adds = plan.mode in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY) and not plan.reactivate
+        adds = plan.mode in ADDING and not plan.reactivate
         return adds and self._are_mostly_new(plan)
 
     def _write(self, plan: Plan, *, work: Mapping[str, int], judged: Judged) -> None:
@@ -234,18 +241,9 @@ class SetBasedEngine(StagedRows):
 
         Of the list that the rows come from only those count who left it.
         """
-        if plan.mode not in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY) or self.holds_anybody(plan.group_id):
+        if plan.mode not in ADDING or self.holds_anybody(plan.group_id):
             return False
-        known = self.execute(
-            f"SELECT EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id = %(source)s AND {HAS_LEFT})"
-            " OR EXISTS (SELECT 1 FROM recipients_optout WHERE group_id IN (%(group)s, %(source)s))"
-            " OR EXISTS (SELECT 1 FROM recipients_blocklistentry WHERE account_id = %(account)s)",
-            {
-                "group": plan.group_id,
-                "source": plan.source_group_id or plan.group_id,
-                "account": plan.account_id,
-            },
-        )
+        known = self.execute(f"SELECT EXISTS ({TRACES})", self._parameters(plan))
         return not known[0][0]
 
     def _all_added(self, plan: Plan) -> Verdicts:
@@ -283,6 +281,7 @@ class SetBasedEngine(StagedRows):
             "account": plan.account_id,
             "group": plan.group_id,
             "source_group": plan.source_group_id,
+            "source": plan.source_group_id or plan.group_id,
             "now": plan.now,
             "cleared": self.cleared_parameter(cleared),
         }

@@ -9,10 +9,11 @@ from dataclasses import replace
 from django.db import transaction
 
 from recipients.bulk.base import Judged, KeptSafe, Plan, Verdicts
+from recipients.bulk.merge import TRACES
 from recipients.bulk.postgres_raw import RawEngine, in_order
 from recipients.bulk.second import Second
 from recipients.bulk.staging import half_of, tables_of
-from recipients.bulk.verdict import HAS_LEFT, Dialect
+from recipients.bulk.verdict import Dialect
 
 # One recipient in so many is asked for: fewer are looked up one by one.
 FEW = 10
@@ -119,17 +120,7 @@ class JudgingEngine(RawEngine):
         """
         if self.holds_anybody(plan.group_id):
             return None
-        rows = self.execute(
-            f"SELECT key FROM recipients_optout WHERE group_id IN (%(group)s, %(source)s) AND {HAS_LEFT}"
-            f" UNION ALL SELECT key FROM recipients_recipient WHERE group_id = %(source)s AND {HAS_LEFT}"
-            " UNION ALL SELECT pattern FROM recipients_blocklistentry WHERE account_id = %(account)s"
-            f" LIMIT {FEW_TRACES + 1}",
-            {
-                "group": plan.group_id,
-                "source": plan.source_group_id or plan.group_id,
-                "account": plan.account_id,
-            },
-        )
+        rows = self.execute(f"{TRACES} LIMIT {FEW_TRACES + 1}", self._parameters(plan))
         if len(rows) > FEW_TRACES:
             return None
         traces = [str(key) for (key,) in rows]
@@ -139,7 +130,7 @@ class JudgingEngine(RawEngine):
             "digests": [trace for trace in traces if "@" not in trace],
         }
 
-    def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool = True) -> int:
+    def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool) -> int:
         _raw, keyed, _plain, judged = tables_of(plan.change_id)
         staged = self._addresses(plan.change_id)
         traces = self._traces(plan) if leaves_new else None

@@ -79,7 +79,7 @@ class SqliteEngine(SetBasedEngine):
     def _are_mostly_new(self, plan: Plan) -> bool:
         return not self.holds_anybody(plan.group_id)
 
-    def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool = True) -> int:
+    def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool) -> int:
         judged = tables_of(plan.change_id).judged
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
         select = self._judged(plan, winners=self._winners(plan), leaves_new=leaves_new)

@@ -55,7 +55,7 @@ def verdicts_of(tallies: Sequence[Tally], *, plan: Plan, judged: Judged) -> Verd
     return Verdicts(
         added=totals["added"],
         updated=totals["updated"],
-        unchanged=judged.addresses - sum(rows for verdict, rows in totals.items() if verdict != "unchanged"),
+        unchanged=judged.addresses - totals.total() + totals["unchanged"],
         kept_safe=totals["safe"],
         deactivated=written if plan.mode == Mode.DEACTIVATE else 0,
         deleted=written if plan.mode == Mode.DELETE else 0,

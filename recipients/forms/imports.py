@@ -22,12 +22,11 @@ from recipients.actions.imports import pasted
 from recipients.forms.days import in_full
 from recipients.imports.dialect import ENCODINGS, Dialect
 from recipients.imports.survey import COMMA, DAY, MONTH, POINT, UNKNOWN, Reading, Survey
-from recipients.models import PASTED_NAME, Blank, Change, Group, Import, Mode, Status
+from recipients.models import ADDING, PASTED_NAME, Blank, Change, Group, Import, Mode, Status
 from recipients.selectors import groups_of
 
 NAME_LENGTH = 255
 # Where new recipients have a meaning; a new list has nobody to update, unsubscribe or delete.
-ADDING = (Mode.REFORM_AND_ADD, Mode.ADD_ONLY)
 DANGEROUS = (Mode.DEACTIVATE, Mode.DELETE)
 
 MODE_LINES: dict[str, str | Promise] = {
