@@ -214,8 +214,8 @@ def refuse_signup_left_out(run: Import, *, mapping: maps.Mapping) -> None:
 def signup_in_all_rows(run: Import, *, actor: Actor, mapping: maps.Mapping) -> list[str]:
     """The columns that say in any row how people signed up or left, and that the mapping leaves out."""
     require(actor, account=run.change.account, permission=Permission.EDIT)
-    hear_all(run, mapping=mapping)
-    run.save(update_fields=["dialect"])
+    if hear_all(run, mapping=mapping):
+        run.save(update_fields=["dialect"])
     return signup_left_out(run, mapping=mapping)
 
 

@@ -80,10 +80,10 @@ def _refuse_signup_further_down(run: Import, *, change: Change, claim: Claim) ->
     if change.mode not in WRITING or run.leaves_signup_out:
         return
     mapping = maps.Mapping.from_json(run.mapping)
-    hear_all(run, mapping=mapping)
-    with transaction.atomic():
-        claim.guard()
-        run.save(update_fields=["dialect"])
+    if hear_all(run, mapping=mapping):
+        with transaction.atomic():
+            claim.guard()
+            run.save(update_fields=["dialect"])
     refuse_signup_left_out(run, mapping=mapping)
 
 

@@ -78,15 +78,17 @@ def signup_left_out(run: Import, *, mapping: maps.Mapping) -> list[str]:
     return unmapped_signup(run.headers, mapping, voices=_voices(run))
 
 
-def hear_all(run: Import, *, mapping: maps.Mapping) -> None:
-    """Read all rows, if a column that the mapping leaves out may say further down who is out.
+def hear_all(run: Import, *, mapping: maps.Mapping) -> bool:
+    """Read all rows, if a column that the mapping leaves out may say further down who is out; whether it may.
 
     What is heard is kept on `run.dialect`, which the caller saves.
     """
-    if may_leave_out(run.headers, mapping):
-        with uploads.local(run.upload) as path:
-            rows = _rows(path, dialect=Dialect.from_json(run.dialect["dialect"]))
-            run.dialect["voices"] = voices_to_json(voices_in(run.headers, rows))
+    if not may_leave_out(run.headers, mapping):
+        return False
+    with uploads.local(run.upload) as path:
+        rows = _rows(path, dialect=Dialect.from_json(run.dialect["dialect"]))
+        run.dialect["voices"] = voices_to_json(voices_in(run.headers, rows))
+    return True
 
 
 def _voices(run: Import) -> Voices:
