@@ -41,8 +41,6 @@ from recipients.bulk.engine import engine
 from recipients.models import UNDER_WAY, Change, ChangeKind, ChangeState, Group
 from recipients.signals import change_requested, rows_about_to_go
 
-# Rows that one transaction removes (20 ms of the database, and nobody waits behind it for longer).
-BATCH_ROWS = 20_000
 # Where the backup cannot be read just now, the rows are looked at again after an hour, for a week.
 PUT_OFF_BY, LONGEST_PUT_OFF = timedelta(hours=1), timedelta(days=7)
 
@@ -264,7 +262,7 @@ def _purge_rows(group: Group, *, change: Change, claim: Claim) -> None:
     while True:
         with transaction.atomic():
             claim.guard()
-            gone, last = engine().remove_batch(group.pk, most=BATCH_ROWS, after=last)
+            gone, last = engine().remove_batch(group.pk, most=engine().removes_at_once, after=last)
         if not gone:
             return
         removed += gone

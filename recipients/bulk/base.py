@@ -296,6 +296,9 @@ class BulkEngine(ABC):
     def consistent_read(self) -> AbstractContextManager[None]:
         """A block in which all reads see one moment, without keeping writers out longer than needed."""
 
+    # Rows that one transaction removes: somebody may wait behind it.
+    removes_at_once: int
+
     @abstractmethod
     def remove_batch(self, group_id: int, *, most: int, after: str = "") -> tuple[int, str]:
         """Remove up to `most` recipients of the group with their activities, from behind the key `after` on.

@@ -57,6 +57,8 @@ DIALECT = Dialect(
 class SqliteEngine(SetBasedEngine):
     dialect = DIALECT
     create_staging = "CREATE TABLE"
+    # Whoever wants to write anything waits for all of it, some 100 ms.
+    removes_at_once = 20_000
 
     def execute(
         self, statement: str, parameters: Iterable[object] | Mapping[str, object]

@@ -9,8 +9,9 @@ import pytest
 from django.db import connection
 
 from backupsvc.accounts.models import Account, User
-from recipients.actions import deletion, loading
+from recipients.actions import loading
 from recipients.actions.recipients import remove_recipient, unsubscribe
+from recipients.bulk.engine import engine
 from recipients.models import Recipient
 from tests.crashes import model
 from tests.crashes.bell import Bell
@@ -71,7 +72,7 @@ def harness_of(
 def _hasten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several batches of few rows, and no waiting for a disk: what dies is a process, not the database."""
     monkeypatch.setattr(loading, "BATCH_ROWS", 3)
-    monkeypatch.setattr(deletion, "BATCH_ROWS", 2)
+    monkeypatch.setattr(type(engine()), "removes_at_once", 2)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             name = connection.ops.quote_name(connection.settings_dict["NAME"])

@@ -29,6 +29,7 @@ from recipients.actions import groups
 from recipients.actions.changes import DELETE_JOB, cancel_change, confirm_change
 from recipients.actions.deletion import delete_group, undo_deletion
 from recipients.actions.groups import PURGE_JOB, create_group
+from recipients.bulk.engine import engine
 from recipients.models import Change, Group, Recipient
 from recipients.selectors import groups_of, undoable_deletions
 from tests.fixtures.lists import Lists, table
@@ -334,7 +335,7 @@ def test_a_list_half_of_which_is_gone_comes_back_whole(lists: Lists, monkeypatch
     group = lists.group(PEOPLE)
     before = table(group)
     deletion = deleted(lists, group)
-    monkeypatch.setattr("recipients.actions.deletion.BATCH_ROWS", 1)
+    monkeypatch.setattr(type(engine()), "removes_at_once", 1)
     with monkeypatch.context() as patch:
 
         def stop(_claim: runner.Claim, **_shown: object) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from backups import storage
 from backups.models import Snapshot
@@ -21,6 +23,7 @@ from recipients.actions.changes import DELETE_JOB
 from recipients.actions.deletion import delete_group, undo_deletion
 from recipients.actions.groups import PURGE_JOB, change_group, create_group
 from recipients.actions.recipients import unsubscribe
+from recipients.bulk.engine import engine
 from recipients.models import Change, Group, OptOut, Recipient
 from recipients.selectors import undoable_deletions
 from tests.fixtures.lists import Lists, acting, table
@@ -205,15 +208,37 @@ def test_when_the_backup_cannot_be_written_nothing_is_deleted(
     )
 
 
-def test_a_backup_lost_before_the_rows_went_brings_the_list_back(lists: Lists, archives: Path) -> None:
+@pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
+def test_a_backup_lost_before_the_rows_went_brings_the_list_back(
+    lists: Lists, archives: Path, damage: str
+) -> None:
     group = lists.group(PEOPLE)
     change = finished(delete_group(group, actor=lists.actor))
     for path in archives.rglob("*.zip"):
-        path.write_bytes(path.read_bytes()[:-1])
+        content = path.read_bytes()
+        flipped = content[:-40] + bytes([content[-40] ^ 1]) + content[-39:]
+        path.write_bytes(content[:-1] if damage == "cut" else flipped)
+        if damage == "gone":
+            path.unlink()
     assert let_time_to_undo_pass(group).state == JobState.FAILED
     group.refresh_from_db()
     change.refresh_from_db()
     assert (group.is_live, change.state, Recipient.objects.count()) == (True, "failed", 2)
+
+
+@pytest.mark.parametrize("minutes", [1, 10])
+def test_a_backup_is_read_once_more_before_the_rows_go_if_it_was_not_just_read(
+    lists: Lists, archives: Path, minutes: int
+) -> None:
+    group = lists.group(PEOPLE)
+    finished(delete_group(group, actor=lists.actor))
+    earlier = timezone.now() - timedelta(minutes=minutes)
+    for path in archives.rglob("*.zip"):
+        os.utime(path, (0, 0))
+    Snapshot.objects.update(verified_at=earlier)
+    assert let_time_to_undo_pass(group).state == JobState.DONE
+    assert Recipient.objects.count() == 0
+    assert (Snapshot.objects.get().verified_at == earlier) == (minutes == 1)
 
 
 def test_a_deletion_by_command_leaves_its_rows_to_the_verified_backup_alone(lists: Lists) -> None:
@@ -261,7 +286,7 @@ def test_a_purge_that_was_cut_off_goes_on(
     lists: Lists, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     group = lists.group("email\n" + "".join(f"p{number}@example.com\n" for number in range(25)))
-    monkeypatch.setattr("recipients.actions.deletion.BATCH_ROWS", 10)
+    monkeypatch.setattr(type(engine()), "removes_at_once", 10)
     finished(delete_group(group, actor=lists.actor))
     progress = runner.Claim.progress
 
