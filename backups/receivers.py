@@ -6,7 +6,7 @@ from typing import Any
 
 from backups import policy
 from backups.actions.preparing import prepare
-from backups.actions.snapshots import record_snapshot, verify
+from backups.actions.snapshots import is_just_verified, read_manifest, record_snapshot, verify
 from backups.models import Cause, Snapshot, SnapshotState
 from backupsvc.errors import Refusal
 from backupsvc.jobs.models import Job
@@ -69,13 +69,20 @@ def _detail(change: Change) -> str:
 
 
 def keep_rows_without_sound_copy(group: Group, change: Change, **_signal: Any) -> None:
-    """Read the deletion's backup once more before its rows go for good. Raises Refusal when it is damaged."""
+    """Read the deletion's backup once more before its rows go for good, unless that was done just now.
+
+    Raises Refusal when it is damaged.
+    """
     if not change.backup_wanted:
         return
     snapshot = Snapshot.objects.filter(change=change, state=SnapshotState.COMPLETE).order_by("-pk").first()
     if snapshot is None:
         raise Refusal("deletion.backup_missing", name=group.name)
-    verify(snapshot)
+    if is_just_verified(snapshot):
+        # The key has to be here still, too.
+        read_manifest(snapshot)
+    else:
+        verify(snapshot)
 
 
 change_foreseen.connect(prepare_backup, dispatch_uid="backups.prepare_backup")

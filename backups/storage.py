@@ -128,6 +128,12 @@ def size(key: str) -> int:
         return _storage().size(key)
 
 
+def last_written(key: str) -> datetime:
+    """When the file was last written, by the storage's clock. Raise ArchiveMissing or StorageRefused."""
+    with _refusals(missing=key, remote=_is_remote()):
+        return _storage().get_modified_time(key)
+
+
 def keys() -> Iterator[tuple[str, datetime]]:
     """Every file there is, unfinished ones (`.tmp`) too, with the time it was last written.
 

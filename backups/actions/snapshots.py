@@ -36,6 +36,8 @@ FOUND = (
     *("state", "completed_at", "verified_at", "expires_at"),
     *("archive", "size_bytes", "sha256", "revision", "recipients"),
 )
+# Reading a file again so soon would tell nothing that is not known.
+JUST_NOW = timedelta(minutes=5)
 # One that is let go stays so long at least: who did not mean it has a day to keep it again.
 AFTER_PIN = timedelta(days=1)
 
@@ -224,6 +226,14 @@ def verify(
         raise
     _mark(snapshot, damaged_code="")
     return manifest
+
+
+def is_just_verified(snapshot: Snapshot) -> bool:
+    """Whether the archive was read back within the last minutes, and nobody has written to it since."""
+    verified_at = snapshot.verified_at
+    if verified_at is None or snapshot.damaged_code or verified_at < timezone.now() - JUST_NOW:
+        return False
+    return _is_there(snapshot) and storage.last_written(snapshot.archive) < verified_at
 
 
 def read_back(
