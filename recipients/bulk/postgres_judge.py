@@ -9,16 +9,14 @@ from dataclasses import replace
 from django.db import transaction
 
 from recipients.bulk.base import Judged, KeptSafe, Plan, Verdicts
-from recipients.bulk.merge import TRACES
+from recipients.bulk.merge import FEW, TRACES
 from recipients.bulk.postgres_raw import RawEngine, in_order
 from recipients.bulk.second import Second
 from recipients.bulk.staging import half_of, tables_of
 from recipients.bulk.verdict import Dialect
 
-# One recipient in so many is asked for: fewer are looked up one by one.
-FEW = 10
-# The share of staged rows that are looked up to see whether the list knows many; fewer rows tell nothing.
-SAMPLED_PERCENT, FEWEST_SAMPLED = 0.1, 30
+# The share of staged rows that are looked up to see whether the list knows many.
+SAMPLED_PERCENT = 0.1
 # By so many traces people are looked for in one pass over all rows; by more, row by row beside the list.
 FEW_TRACES = 50_000
 TRACED = {
@@ -99,12 +97,10 @@ class JudgingEngine(RawEngine):
                     upper.result()
         self._index_keys(plan.change_id)
 
-    def _are_mostly_new(self, plan: Plan) -> bool:
-        if not self.holds_anybody(plan.group_id):
-            return True
+    def _sample(self, plan: Plan) -> tuple[int, int]:
         keyed = tables_of(plan.change_id).keyed
         if not self._has_table(keyed):
-            return False
+            return 0, 0
         with self._one_by_one(), self._without("seqscan"):
             found = self.execute(
                 "SELECT count(*), count(known) FROM (SELECT"
@@ -113,7 +109,7 @@ class JudgingEngine(RawEngine):
                 [plan.group_id],
             )
         sampled, known = (int(str(count)) for count in found[0])
-        return sampled >= FEWEST_SAMPLED and known * FEW <= sampled
+        return sampled, known
 
     def _traces(self, plan: Plan) -> dict[str, list[str]] | None:
         """All by which an empty list may know somebody: addresses, patterns of domains, hashes of addresses.

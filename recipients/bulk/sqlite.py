@@ -15,7 +15,7 @@ from django.db import connection
 from recipients.addresses import digest_of
 from recipients.bulk.base import Plan, Reject, Stage, Verdicts
 from recipients.bulk.copytext import COLUMNS, Sink, columns, encode_columns, lines, parse_time
-from recipients.bulk.merge import SetBasedEngine
+from recipients.bulk.merge import TRACES, SetBasedEngine
 from recipients.bulk.plain import ROWS, literal
 from recipients.bulk.staging import PREFIX, Tables, change_of, tables_of
 from recipients.bulk.verdict import VALUES, Dialect
@@ -31,6 +31,13 @@ REJECT = (
     'INSERT INTO recipients_rejectedrow (change_id, line, "column", code, params, cells)'
     " VALUES (%s, %s, %s, %s, %s, %s)"
 )
+
+# One staged row in so many is looked up to see whether the list knows many.
+SAMPLED_ONE_IN = 1_000
+# The conditions that the list holds the person of a staged row `s`, or may know them in any way.
+HELD = "EXISTS (SELECT 1 FROM recipients_recipient WHERE group_id = %(group)s AND key = s.key)"
+KNOWN = f"""({HELD} OR key IN ({TRACES}) OR '*@' || domain IN ({TRACES})
+             OR (digest <> '' AND digest IN ({TRACES})))"""
 
 # Attributes of the same text: those of most rows of most files. Nulls would be taken away.
 IS_SAME = "{old} = {new} AND NOT instr({new}, ':null')"
@@ -78,13 +85,26 @@ class SqliteEngine(SetBasedEngine):
     def make_ready(self, plan: Plan) -> None:
         """Nothing: there is no second connection that would have to see it."""
 
-    def _are_mostly_new(self, plan: Plan) -> bool:
-        return not self.holds_anybody(plan.group_id)
+    def _sample(self, plan: Plan) -> tuple[int, int]:
+        plain = tables_of(plan.change_id).plain
+        if not self._has_table(plain):
+            return 0, 0
+        found = self.execute(
+            f"SELECT count(*), total({HELD}) FROM {plain} AS s WHERE line %% {SAMPLED_ONE_IN} = 0",
+            {"group": plan.group_id},
+        )
+        sampled, known = (int(float(str(count))) for count in found[0])
+        return sampled, known
 
     def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool) -> int:
         judged = tables_of(plan.change_id).judged
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
-        select = self._judged(plan, winners=self._winners(plan), leaves_new=leaves_new)
+        winners = self._winners(plan)
+        if leaves_new:
+            # All lines of an address are alike in this: those of strangers need not even be put in order.
+            known = f"SELECT * FROM ({self._staged(plan.change_id)}) AS s WHERE {KNOWN}"
+            winners = self.dialect.winners.format(staged=known)
+        select = self._judged(plan, winners=winners, leaves_new=leaves_new)
         self.execute(f"{self.create_staging} {judged} AS {select}", self._parameters(plan))
         if leaves_new:
             # Every row is looked for among the judged ones; without it all of them were read for each.

@@ -7,7 +7,7 @@ import pytest
 from backupsvc.jobs.runner import drain
 from recipients.actions.blocklist import block
 from recipients.actions.recipients import unsubscribe
-from recipients.bulk import postgres_judge
+from recipients.bulk import merge, postgres_judge, sqlite
 from recipients.bulk.engine import engine
 from recipients.models import Group, OptOut, Recipient
 from tests.fixtures.lists import Lists, table
@@ -106,10 +106,10 @@ def test_nobody_is_lost_when_the_list_has_become_empty(lists: Lists) -> None:
 def sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of few rows are looked up, as some of many are."""
     monkeypatch.setattr(postgres_judge, "SAMPLED_PERCENT", 100)
-    monkeypatch.setattr(postgres_judge, "FEWEST_SAMPLED", 1)
+    monkeypatch.setattr(sqlite, "SAMPLED_ONE_IN", 1)
+    monkeypatch.setattr(merge, "FEWEST_SAMPLED", 1)
 
 
-@pytest.mark.postgres
 def test_new_people_are_added_to_a_list_that_knows_few_of_them(lists: Lists, sampled: None) -> None:
     group = lists.group(
         "email,city,status\n"
@@ -143,7 +143,6 @@ def test_new_people_are_added_to_a_list_that_knows_few_of_them(lists: Lists, sam
     assert counts(group) == {"active": active, "unconfirmed": len(found) - active - 2}
 
 
-@pytest.mark.postgres
 def test_who_is_known_is_judged_beside_the_others_where_many_are(lists: Lists, sampled: None) -> None:
     group = lists.group("\n".join(LIST.splitlines()[:50]))
     change, job = lists.confirm(LIST, into=group)
