@@ -206,6 +206,15 @@ TEXTS: dict[str, str | Promise] = {
         "be active afterwards. If they are out, give everybody the status unsubscribed, under “The same "
         "value for everybody”."
     ),
+    "doubt.out_rejected": _(
+        "Rows that cannot be used, although they say that somebody has unsubscribed or that their mail came "
+        "back: %(count)s. They unsubscribe nobody. Mend these rows and import them as well."
+    ),
+    "doubt.overruled": _(
+        "People with several rows, one of which says that they have unsubscribed or that their mail came "
+        "back, but not the last: %(count)s, for example %(examples)s. The last row counts, so they may get "
+        "mail. If they are out, take their later rows out of the file."
+    ),
     "doubt.rejected": _("%(count)s of %(rows)s rows cannot be used. Was the file read as it is meant?"),
     "doubt.replaced": _(
         "In %(count)s rows characters got lost before the file came here: “%(example)s”. They stay lost; "

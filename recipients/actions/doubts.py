@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from recipients.bulk.base import Verdicts
+from recipients.bulk.base import Overruled, Verdicts
 from recipients.bulk.engine import engine
 from recipients.imports import mapping as maps
+from recipients.imports.check import Rejected
 from recipients.imports.check import StagedRow as Checked
 from recipients.imports.doubts import (
     Doubt,
@@ -28,21 +29,36 @@ _KEPT = 3
 
 
 @dataclass
-class Mended:
-    """How many addresses were mended while a file was checked, and the first of them: cell and address."""
+class Noticed:
+    """What was noticed of a file's rows on their way into staging.
 
-    count: int = 0
+    How many addresses were mended, and the first of them: cell and address. Who is out by one row and not by
+    their last. How many rows say that somebody is out, and cannot be used.
+    """
+
+    mended: int = 0
     examples: list[tuple[str, str]] = field(default_factory=list)
+    overruled: Overruled = field(default_factory=Overruled)
+    lost: int = 0
 
-    def note(self, row: Checked) -> None:
-        """Remember a row that was mended."""
-        self.count += 1
-        if len(self.examples) < _KEPT:
-            self.examples.append((row.mended, row.email))
+    def note(self, row: Checked | Rejected) -> None:
+        """Remember what a row that was checked shows."""
+        if isinstance(row, Rejected):
+            self.lost += row.is_out
+        elif row.mended:
+            self.mended += 1
+            if len(self.examples) < _KEPT:
+                self.examples.append((row.mended, row.email))
 
 
 def doubts_of(
-    run: Import, *, change: Change, rows: int, rejected: int, verdicts: Verdicts, mended: Mended
+    run: Import,
+    *,
+    change: Change,
+    rows: int,
+    rejected: int,
+    verdicts: Verdicts,
+    noticed: Noticed,
 ) -> list[Doubt]:
     """Everything about a previewed import that a person should look at, the most serious first."""
     shift = dict(verdicts.shift or {})
@@ -63,9 +79,14 @@ def doubts_of(
         *about_reading(Survey.from_json(run.dialect.get("survey", {}))),
         *about_zones(run.headers, mapping=maps.Mapping.from_json(run.mapping), zone=change.account.time_zone),
         *about_outcome(outcome),
-        *about_consent(left=_left_elsewhere(run, change=change)),
+        *about_consent(
+            left=_left_elsewhere(run, change=change),
+            overruled=noticed.overruled.count,
+            examples=noticed.overruled.examples,
+            lost=noticed.lost,
+        ),
         *about_name(run.file_name, active=shift.get("active", 0)),
-        *about_addresses(slips=_slips(change), mended=mended.count, examples=mended.examples),
+        *about_addresses(slips=_slips(change), mended=noticed.mended, examples=noticed.examples),
     ]
     return sorted(found, key=lambda doubt: not doubt.is_serious)
 

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from backupsvc.errors import Refusal
 from backupsvc.jobs.runner import Claim
-from recipients.actions.doubts import Mended
+from recipients.actions.doubts import Noticed
 from recipients.addresses import ROLES
 from recipients.bulk.base import Cell, Kind, Load, RawLines, Reading, Reject, Stage
 from recipients.bulk.engine import engine
@@ -39,6 +39,10 @@ PIECE_BYTES = 1 << 19
 PIECES = 8
 Piece = TypeVar("Piece")
 TIMES = ("registered", "activated", "deactivated")
+# Columns that say who is out.
+OUT = {"status", "deactivated"}
+# How many people a preview names that stand in a file more than once.
+_EXAMPLES = 3
 
 
 class Ended(Exception):
@@ -46,7 +50,7 @@ class Ended(Exception):
 
 
 class Loading:
-    """The rows of one upload on their way into staging: how many were read, rejected, and mended."""
+    """The rows of one upload on their way into staging: how many there are, and what was noticed."""
 
     def __init__(
         self, change: Change, *, path: Path, dialect: Dialect, rules: Rules, claim: Claim, estimate: int
@@ -57,7 +61,7 @@ class Loading:
         self.names: list[str] = []
         # Of the plain rows that the database reads by itself, those that a later one stands for are repeated.
         self.read = self.rejected = self.loaded = self.repeated = 0
-        self.mended = Mended()
+        self.noticed = Noticed()
 
     def run(self) -> None:
         """Stage all rows. Raises Ended."""
@@ -78,6 +82,13 @@ class Loading:
             self._stage_pieces()
         else:
             self._stage(read(self.path, dialect=self.dialect))
+        if reading is None:
+            self._look_for_overruled()
+
+    def _look_for_overruled(self, *, reading: Reading | None = None) -> None:
+        """Where rows say who is out: the last one of a person counts, but not without a word."""
+        if OUT & set(self.rules.mapping.columns):
+            self.noticed.overruled = engine().overruled(self.change.pk, most=_EXAMPLES, reading=reading)
 
     def _stage_pieces(self) -> None:
         """Take sound pieces of the file as columns, which are read and checked without a look at each row."""
@@ -101,8 +112,7 @@ class Loading:
         good = [stage_row(row, bounced_at=self.rules.now) for row in chunk if isinstance(row, StagedRow)]
         bad = [_reject(row) for row in chunk if isinstance(row, Rejected)]
         for row in chunk:
-            if isinstance(row, StagedRow) and row.mended:
-                self.mended.note(row)
+            self.noticed.note(row)
         with transaction.atomic():
             self._guard()
             if block.given:
@@ -137,12 +147,13 @@ class Loading:
                 pass
         with transaction.atomic():
             self._guard()
-            reading = replace(reading, usual=engine().usual(change_id, reading=reading))
-            kept = engine().part(change_id, reading=self._asked(reading), columns=self.dialect.columns)
+            reading = self._asked(replace(reading, usual=engine().usual(change_id, reading=reading)))
+            kept = engine().part(change_id, reading=reading, columns=self.dialect.columns)
         self.repeated = self.loaded - kept
         self._stage_odd()
         with transaction.atomic():
             self._guard()
+            self._look_for_overruled(reading=reading)
             self.repeated += engine().settle(change_id)
 
     def _load_pieces(self, pieces: Iterator[Chunk | Rest], *, load: Load) -> bool:

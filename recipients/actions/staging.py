@@ -17,7 +17,7 @@ from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import Claim
 from recipients import uploads
 from recipients.actions.changes import WRITING, actor_of, lock_change, plan_of, seen
-from recipients.actions.doubts import Mended, doubts_of
+from recipients.actions.doubts import Noticed, doubts_of
 from recipients.actions.imports import refuse_signup_left_out, specs_of
 from recipients.actions.loading import Ended, Loading
 from recipients.actions.surveys import hear_all, survey_of
@@ -71,7 +71,7 @@ def stage_import(claim: Claim) -> None:
         rejected=loading.rejected,
         repeated=loading.repeated,
         run=run,
-        mended=loading.mended,
+        noticed=loading.noticed,
     )
 
 
@@ -94,12 +94,12 @@ def finish_staging(
     rejected: int,
     repeated: int = 0,
     run: Import | None = None,
-    mended: Mended | None = None,
+    noticed: Noticed | None = None,
 ) -> None:
     """All rows are staged: count what the merge would do and show it. The same for every source.
 
     `repeated` rows were left out of staging, since a later one has the same address. For a `run` of an
-    import, with what was `mended`, it is said too what looks wrong.
+    import, with what was `noticed` of its rows, it is said too what looks wrong.
     """
     claim.progress(done=rows, total=rows, step="preview")
     change = Change.objects.get(pk=claim.job.subject_id)
@@ -129,7 +129,12 @@ def finish_staging(
     }
     if run is not None:
         found = doubts_of(
-            run, change=change, rows=rows, rejected=rejected, verdicts=verdicts, mended=mended or Mended()
+            run,
+            change=change,
+            rows=rows,
+            rejected=rejected,
+            verdicts=verdicts,
+            noticed=noticed or Noticed(),
         )
         preview["doubts"] = [[doubt.code, dict(doubt.params)] for doubt in found]
     with transaction.atomic():

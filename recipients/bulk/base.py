@@ -134,6 +134,14 @@ class Reject(NamedTuple):
     cells: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Overruled:
+    """People who are out by one of their rows and not by their last: how many, and the first addresses."""
+
+    count: int = 0
+    examples: Sequence[str] = ()
+
+
 class Judged(NamedTuple):
     """What a preview has kept for the merge: how many different addresses it judged, and of whom it says so.
 
@@ -258,9 +266,16 @@ class BulkEngine(ABC):
     def settle(self, change_id: int) -> int:
         """Put rows that were checked beside the plain ones, the last line of each address alone.
 
-        How many were left out, since a later line has the same address.
+        The raw table goes. How many were left out, since a later line has the same address.
         """
         raise NotImplementedError
+
+    @abstractmethod
+    def overruled(self, change_id: int, *, most: int, reading: Reading | None = None) -> Overruled:
+        """Who is out by one staged row and not by their last; of examples there are so many at most.
+
+        `reading`: of the raw table, while rows that were checked are not put beside the plain ones yet.
+        """
 
     @abstractmethod
     def open_copytext(self, change_id: int) -> None:

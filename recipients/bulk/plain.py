@@ -124,6 +124,30 @@ class PlainSql(ABC):
             " ORDER BY key, odd, line DESC"
         )
 
+    def out(self, reading: Reading, *, table: str, where: str) -> str:
+        """The SELECT of the keys of those whom any plain row of a raw table says to be out.
+
+        `where` is a condition on its rows `t`.
+        """
+        given = self._given(reading)
+        says = f"({given['deactivated']}) IS NOT NULL OR ({given['bounced']}) IS NOT NULL"
+        # Few rows may say so, and of the others not even the address is looked at.
+        maybe = " OR ".join(["FALSE", *map(self._may_say_out, reading.cells)])
+        few = f"SELECT * FROM {table} AS t WHERE ({maybe}) AND {where} OFFSET 0"
+        tested = f"SELECT {self.key_if_plain(reading)} AS key, *, clock_timestamp() FROM ({few}) AS f"
+        return f"SELECT key FROM ({tested}) AS r WHERE CASE WHEN key IS NOT NULL THEN {says} END"
+
+    def _may_say_out(self, cell: Cell) -> str:
+        """The condition that a cell may say so, as far as one sees without reading it."""
+        words = [literal(text) for text, means in cell.known.items() if means in ("inactive", "bounced")]
+        match cell.target:
+            case "deactivated" if not cell.is_attribute:
+                return f"{cell.column} IS NOT NULL"
+            case "status" if words and not cell.is_attribute:
+                return f"{cell.column} IN ({', '.join(words)})"
+            case _:
+                return "FALSE"
+
     def _given(self, reading: Reading) -> dict[str, str]:
         """What a plain row's cells say of each of a recipient's values."""
         fields = {

@@ -12,13 +12,14 @@ from typing import Any, TypeVar, cast
 from django.db import DatabaseError, DataError, connection, transaction
 
 from recipients.bulk import crowd
-from recipients.bulk.base import AT_ONCE, Cell, Load, Piece, RawLines, Reading, Usual
+from recipients.bulk.base import AT_ONCE, Cell, Load, Overruled, Piece, RawLines, Reading, Usual
 from recipients.bulk.copytext import COLUMNS, Readable
 from recipients.bulk.merge import SetBasedEngine
 from recipients.bulk.plain import FIGURES, LONGEST_KNOWN, ROWS, SAMPLED, literal
 from recipients.bulk.plain_postgres import EMAIL, TYPES, PostgresPlainSql, sure_days
 from recipients.bulk.second import Second, Shared
 from recipients.bulk.staging import checked_of, half_of, tables_of
+from recipients.bulk.verdict import HAS_LEFT
 
 Told = TypeVar("Told", bound=Hashable)
 
@@ -174,7 +175,6 @@ class RawEngine(SetBasedEngine):
                 self._join(keyed)
             else:
                 kept = self._put_into_order(keyed, rows())
-        self._drop(half_of(raw), raw)
         self._show(change_id, says_status="says_status", digest_key=reading.digest_key)
         return kept
 
@@ -241,8 +241,31 @@ class RawEngine(SetBasedEngine):
             for line, cells in rows
         ]
 
+    def _lines(self, change_id: int) -> str:
+        plain, columns = tables_of(change_id).plain, ", ".join(ROWS)
+        staged = f"SELECT {columns} FROM recipients_stagedrow WHERE change_id = %(change)s"
+        return f"SELECT {columns} FROM {plain} UNION ALL {staged}" if self._has_table(plain) else staged
+
+    def _out(self, change_id: int, *, reading: Reading | None) -> str:
+        if reading is None:
+            return super()._out(change_id, reading=reading)
+        raw, keyed, plain, _ = tables_of(change_id)
+        # Who is out by the last of their plain rows can only be overruled by one that was checked.
+        last = f"SELECT FROM {keyed} AS k WHERE k.line = t.line AND k.key IS NOT NULL AND {HAS_LEFT}"
+        earlier = self.sql.out(reading, table=raw, where=f"NOT EXISTS ({last})").replace("%", "%%")
+        checked = "recipients_stagedrow WHERE change_id = %(change)s"
+        return (
+            f"{earlier} UNION ALL SELECT key FROM {checked} AND {HAS_LEFT}"
+            f" UNION ALL SELECT key FROM {plain} WHERE {HAS_LEFT} AND key IN (SELECT key FROM {checked})"
+        )
+
+    def overruled(self, change_id: int, *, most: int, reading: Reading | None = None) -> Overruled:
+        self._set_planner()
+        return super().overruled(change_id, most=most, reading=reading)
+
     def settle(self, change_id: int) -> int:
-        keyed = tables_of(change_id).keyed
+        raw, keyed, *_ = tables_of(change_id)
+        self._drop(half_of(raw), raw)
         checked, columns = checked_of(keyed), ", ".join(KEYED)
         if not self._count(f"(SELECT FROM recipients_stagedrow WHERE change_id = {change_id} LIMIT 1) AS s"):
             return 0

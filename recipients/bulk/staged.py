@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from recipients.bulk.base import BulkEngine, Plan
+from recipients.bulk.base import BulkEngine, Overruled, Plan, Reading
 from recipients.bulk.plain import ROWS
 from recipients.bulk.staging import Tables, tables_of
 from recipients.bulk.verdict import HAS_LEFT, Dialect
@@ -32,6 +32,24 @@ class StagedRows(BulkEngine):
         plain = tables_of(change_id).plain
         rows = plain if self._has_table(plain) else "recipients_stagedrow WHERE change_id = %(change)s"
         return f"SELECT {', '.join(ROWS)} FROM {rows}"
+
+    def _lines(self, change_id: int) -> str:
+        """The same while rows that were checked are not put beside the plain ones yet."""
+        return self._staged(change_id)
+
+    def _out(self, change_id: int, *, reading: Reading | None) -> str:
+        """A SELECT of the keys of those who are out by any row, in `reading`'s raw table, too."""
+        return f"SELECT key FROM ({self._lines(change_id)}) AS s WHERE {HAS_LEFT}"
+
+    def overruled(self, change_id: int, *, most: int, reading: Reading | None = None) -> Overruled:
+        out, lines = self._out(change_id, reading=reading), self._lines(change_id)
+        rows = self.execute(
+            "SELECT count(*) OVER (), email FROM (SELECT key, email, deactivated, bounced,"
+            f" row_number() OVER (PARTITION BY key ORDER BY line DESC) AS place FROM ({lines}) AS a"
+            f" WHERE key IN ({out})) AS l WHERE place = 1 AND NOT {HAS_LEFT} ORDER BY key LIMIT %(most)s",
+            {"change": change_id, "most": most},
+        )
+        return Overruled(int(str(rows[0][0])), [str(email) for _, email in rows]) if rows else Overruled()
 
     def _judged_rows(self, plan: Plan, *, where: str) -> str:
         """A SELECT of the staged rows that were judged so."""

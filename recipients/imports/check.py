@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -73,12 +74,16 @@ class StagedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that cannot: its line, the header of the bad cell ("" for the whole row), why, and all cells."""
+    """A row that cannot: its line, the header of the bad cell ("" for the whole row), why, and all cells.
+
+    `is_out`: the address is good, and the row says that its person is out.
+    """
 
     line: int
     column: str
     problem: Refusal
     cells: list[str]
+    is_out: bool = False
 
 
 def check_row(row: Row, *, rules: Rules) -> StagedRow | Rejected:
@@ -97,9 +102,13 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
     headers = rules.headers
     parse_email = exact_address if rules.is_own else parse_address
 
-    def rejected(row: Row, index: int | None, problem: Refusal) -> Rejected:
+    def rejected(row: Row, index: int | None, problem: Refusal, *, is_out: bool = False) -> Rejected:
         column = "" if index is None else headers[index] if index < len(headers) else f"Column {index + 1}"
-        return Rejected(row.line, column, problem, row.cells)
+        return Rejected(row.line, column, problem, row.cells, is_out)
+
+    def says_out(cells: list[str]) -> bool:
+        _registered, _activated, deactivated, bounced = settle(fixed_fields | _readable(cells, fields))
+        return deactivated is not None or bool(bounced)
 
     def check(row: Row) -> StagedRow | Rejected:
         if row.problem is not None:
@@ -121,7 +130,7 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
                 if clear or value is not None:
                     extra[name] = value
         except Refusal as problem:
-            return rejected(row, index, problem)
+            return rejected(row, index, problem, is_out=index != email_at and says_out(cells))
         except IndexError:
             return rejected(row, None, Refusal("row.too_few_fields", found=len(cells), expected=len(headers)))
         registered, activated, deactivated, bounced = settle(values)
@@ -132,6 +141,16 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
         )  # fmt: skip
 
     return check
+
+
+def _readable(cells: list[str], fields: list[tuple[int, str, Parser]]) -> dict[str, Any]:
+    """The fields of a row whose cells can be read; it may be too short."""
+    values = {}
+    for index, name, parse in fields:
+        with suppress(Refusal):
+            if cell := "".join(cells[index : index + 1]):
+                values[name] = parse(cell)
+    return values
 
 
 def column_parsers(rules: Rules) -> dict[int, Parser]:
