@@ -28,6 +28,7 @@ from backupsvc.jobs.models import Job, Queue
 from backupsvc.jobs.queue import enqueue
 from backupsvc.jobs.runner import Claim
 from recipients.actions.changes import record_backup
+from recipients.actions.groups import lock_group
 from recipients.models import Change, Group
 
 TAKE_JOB = "backups.take_snapshot"
@@ -108,7 +109,7 @@ def _refer_to_same(snapshot: Snapshot, *, claim: Claim) -> bool:
     """An unchanged list needs no new bytes: its last snapshot has them, or they were written ahead."""
     with transaction.atomic():
         claim.guard()
-        group = Group.objects.select_for_update().get(pk=snapshot.group_id)
+        group = lock_group(snapshot.group_id)
         same = same_as(group) or prepared_for(group)
         if same is None or not _is_there(same):
             return False
