@@ -10,6 +10,7 @@ from recipients.imports import mapping as maps
 from recipients.imports.check import Rejected
 from recipients.imports.check import StagedRow as Checked
 from recipients.imports.doubts import (
+    EXAMPLES,
     Doubt,
     Outcome,
     about_addresses,
@@ -23,9 +24,6 @@ from recipients.imports.doubts import (
 from recipients.imports.survey import Survey
 from recipients.mistakes import SLIPS
 from recipients.models import PASTED_NAME, Change, Import, Mode
-
-# How many mended cells are kept as examples.
-_KEPT = 3
 
 
 @dataclass
@@ -47,7 +45,7 @@ class Noticed:
             self.lost += row.is_out
         elif row.mended:
             self.mended += 1
-            if len(self.examples) < _KEPT:
+            if len(self.examples) < EXAMPLES:
                 self.examples.append((row.mended, row.email))
 
 

@@ -26,6 +26,7 @@ from recipients.imports.blocks import Block, BlockCheck
 from recipients.imports.check import Rejected, Rules, StagedRow, checker, column_parsers, fixed_values
 from recipients.imports.chunks import Chunk, Rest, can_be_cut, cut, header_of
 from recipients.imports.dialect import Dialect
+from recipients.imports.doubts import EXAMPLES
 from recipients.imports.reader import Row, read
 from recipients.models import Change
 
@@ -41,8 +42,6 @@ Piece = TypeVar("Piece")
 TIMES = ("registered", "activated", "deactivated")
 # Columns that say who is out.
 OUT = {"status", "deactivated"}
-# How many people a preview names that stand in a file more than once.
-_EXAMPLES = 3
 
 
 class Ended(Exception):
@@ -83,12 +82,14 @@ class Loading:
         else:
             self._stage(read(self.path, dialect=self.dialect))
         if reading is None:
-            self._look_for_overruled()
+            with transaction.atomic():
+                self._guard()
+                self._look_for_overruled()
 
     def _look_for_overruled(self, *, reading: Reading | None = None) -> None:
         """Where rows say who is out: the last one of a person counts, but not without a word."""
         if OUT & set(self.rules.mapping.columns):
-            self.noticed.overruled = engine().overruled(self.change.pk, most=_EXAMPLES, reading=reading)
+            self.noticed.overruled = engine().overruled(self.change.pk, most=EXAMPLES, reading=reading)
 
     def _stage_pieces(self) -> None:
         """Take sound pieces of the file as columns, which are read and checked without a look at each row."""

@@ -24,7 +24,8 @@ _HALF = 0.5
 _FEW_ROWS = 2
 _SMALL_LIST = 20
 _TIMES = 10
-_EXAMPLES = 3
+# Of what is named one by one.
+EXAMPLES = 3
 
 # What tools and people call a file of those who are out.
 _OUT = re.compile(
@@ -124,7 +125,7 @@ def about_consent(*, left: int, overruled: int, examples: Sequence[str], lost: i
     if left:
         doubts.append(doubt("doubt.left_elsewhere", count=left))
     if overruled:
-        doubts.append(doubt("doubt.overruled", count=overruled, examples=", ".join(examples[:_EXAMPLES])))
+        doubts.append(doubt("doubt.overruled", count=overruled, examples=", ".join(examples[:EXAMPLES])))
     if lost:
         doubts.append(doubt("doubt.out_rejected", count=lost))
     return doubts
@@ -143,9 +144,9 @@ def about_addresses(
     """Domains that look like a slip of the finger (wrong, likely meant, how often), and mended addresses."""
     doubts = []
     if slips:
-        shown = ", ".join(f"{wrong} → {right} ({count})" for wrong, right, count in slips[:_EXAMPLES])
+        shown = ", ".join(f"{wrong} → {right} ({count})" for wrong, right, count in slips[:EXAMPLES])
         doubts.append(doubt("doubt.slips", count=sum(count for _, _, count in slips), examples=shown))
     if mended:
-        shown = ", ".join(f"“{cell[:60]}” → {email}" for cell, email in examples[:_EXAMPLES])
+        shown = ", ".join(f"“{cell[:60]}” → {email}" for cell, email in examples[:EXAMPLES])
         doubts.append(doubt("doubt.mended", count=mended, examples=shown))
     return doubts
