@@ -184,14 +184,14 @@ TEXTS: dict[str, str | Promise] = {
     "deletion.too_late": _("“%(name)s” has been removed already. Restore it from its backup instead."),
     "dialect.value": _("“%(value)s” cannot be used for: %(field)s. Choose another value."),
     "doubt.backup_shrunk": _(
-        "The file comes from here, but it holds %(rows)s rows only, and the list %(list)s recipients. "
-        "Part of it may be missing."
+        "The file comes from here, but has far fewer rows than the list has recipients: %(rows)s to "
+        "%(list)s. Part of it may be missing."
     ),
     "doubt.duplicates": _(
         "%(count)s of %(rows)s rows hold an address that stands in the file again further down. Is the right "
         "column assigned to the e-mail address?"
     ),
-    "doubt.far_fewer": _("The file has %(rows)s rows, the list %(list)s recipients: far fewer."),
+    "doubt.far_fewer": _("Far fewer rows in the file than recipients in the list: %(rows)s to %(list)s."),
     "doubt.far_more": _("The file has %(rows)s rows, the list %(list)s recipients: far more."),
     "doubt.left_elsewhere": _(
         "People in this file who have unsubscribed from one of your lists, or whose mail came back: "
