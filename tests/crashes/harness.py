@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import connections
 from django.utils import timezone
 
 from backups.actions.preparing import KEPT as KEPT_PREPARED
@@ -27,7 +26,7 @@ from tests.crashes.bell import Bell, work_to_rest
 from tests.crashes.disk import Disk
 from tests.crashes.points import Points
 from tests.crashes.scenarios import Play, Scenario
-from tests.crashes.world import Kept, let_leases_end
+from tests.crashes.world import Kept, let_go_of_database, let_leases_end
 from tests.fixtures.lists import lose_staged_rows
 
 DIED, BROKE = 137, 1
@@ -138,7 +137,7 @@ class Harness:
     def _in_child(self, act: Callable[[], None], *, die_at: int, power: bool) -> Ended:
         """Do it in a process of its own, with all that this one has loaded; it dies at the point."""
         let_leases_end()
-        connections.close_all()
+        let_go_of_database()
         reader, writer = os.pipe()
         child = os.fork()
         if not child:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import shutil
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Kept:
         shutil.rmtree(self.copy, ignore_errors=True)
         shutil.copytree(self.folder, self.copy / "files")
         if connection.vendor == "sqlite":
-            connections.close_all()  # the last one writes the journal into the file
+            let_go_of_database()  # the last one writes the journal into the file
             shutil.copyfile(_file(), self.copy / "database")
         else:
             self._keep_tables()
@@ -48,7 +49,7 @@ class Kept:
         shutil.rmtree(self.folder)
         shutil.copytree(self.copy / "files", self.folder)
         if connection.vendor == "sqlite":
-            connections.close_all()
+            let_go_of_database()
             for suffix in ("-wal", "-shm"):
                 Path(f"{_file()}{suffix}").unlink(missing_ok=True)
             shutil.copyfile(self.copy / "database", _file())
@@ -111,6 +112,31 @@ def let_leases_end() -> None:
     for thread in threading.enumerate():
         if thread.name.startswith("lease-"):
             thread.join(max(0.0, end - time.monotonic()))
+
+
+def let_go_of_database() -> None:
+    """Close what this process has open of the database. Raises AssertionError if somebody holds on to it.
+
+    SQLite keeps one picture of a file for all connections of a process: one that outlasts its file leaves
+    later ones with the picture of what is no longer there, and each of them, failing, with the next. A
+    connection whose cursor is part of a cycle of garbage is open until that is collected.
+    """
+    connections.close_all()
+    end = time.monotonic() + LONGEST_SECONDS
+    while connection.vendor == "sqlite" and (held := _held()):
+        gc.collect()
+        threads = [thread.name for thread in threading.enumerate()]
+        assert time.monotonic() < end, f"{held} are open in one of {threads}"
+        time.sleep(0.01)
+
+
+def _held() -> list[str]:
+    """The database's files that this process has open, as far as the system tells."""
+    folder, held = Path("/proc/self/fd"), []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):  # gone meanwhile
+            held.append(str(path.readlink()))
+    return [name for name in held if name.startswith(_file())]
 
 
 def _file() -> str:
