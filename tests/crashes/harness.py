@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.db import connections
 from django.utils import timezone
 
 from backups.actions.preparing import KEPT as KEPT_PREPARED
@@ -26,7 +27,7 @@ from tests.crashes.bell import Bell, work_to_rest
 from tests.crashes.disk import Disk
 from tests.crashes.points import Points
 from tests.crashes.scenarios import Play, Scenario
-from tests.crashes.world import Kept, let_go_of_database, let_leases_end
+from tests.crashes.world import Kept, let_leases_end
 from tests.fixtures.lists import lose_staged_rows
 
 DIED, BROKE = 137, 1
@@ -137,7 +138,7 @@ class Harness:
     def _in_child(self, act: Callable[[], None], *, die_at: int, power: bool) -> Ended:
         """Do it in a process of its own, with all that this one has loaded; it dies at the point."""
         let_leases_end()
-        let_go_of_database()
+        connections.close_all()
         reader, writer = os.pipe()
         child = os.fork()
         if not child:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import shutil
+import sqlite3
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.db import connection, connections
+from django.db import connection
 from psycopg2 import sql
 
 from recipients.bulk.staging import change_of
@@ -38,8 +38,8 @@ class Kept:
         shutil.rmtree(self.copy, ignore_errors=True)
         shutil.copytree(self.folder, self.copy / "files")
         if connection.vendor == "sqlite":
-            let_go_of_database()  # the last one writes the journal into the file
-            shutil.copyfile(_file(), self.copy / "database")
+            with closing(sqlite3.connect(self.copy / "database")) as kept:
+                _database().backup(kept)
         else:
             self._keep_tables()
 
@@ -49,10 +49,8 @@ class Kept:
         shutil.rmtree(self.folder)
         shutil.copytree(self.copy / "files", self.folder)
         if connection.vendor == "sqlite":
-            let_go_of_database()
-            for suffix in ("-wal", "-shm"):
-                Path(f"{_file()}{suffix}").unlink(missing_ok=True)
-            shutil.copyfile(self.copy / "database", _file())
+            with closing(sqlite3.connect(self.copy / "database")) as kept:
+                kept.backup(_database())
         else:
             self._bring_back_tables()
 
@@ -105,8 +103,8 @@ class Kept:
 def let_leases_end() -> None:
     """Wait for the threads that renew leases, which end by themselves.
 
-    One that had a connection of its own would hold on to the database's files while they are put in place,
-    and a process is forked with one thread only.
+    One that had a connection of its own would write while the rows are put in place, and a process is forked
+    with one thread only.
     """
     end = time.monotonic() + LONGEST_SECONDS
     for thread in threading.enumerate():
@@ -114,30 +112,10 @@ def let_leases_end() -> None:
             thread.join(max(0.0, end - time.monotonic()))
 
 
-def let_go_of_database() -> None:
-    """Close what this process has open of the database. Raises AssertionError if somebody holds on to it.
-
-    SQLite keeps one picture of a file for all connections of a process: one that outlasts its file leaves
-    later ones with the picture of what is no longer there, and each of them, failing, with the next. A
-    connection whose cursor is part of a cycle of garbage is open until that is collected.
+def _database() -> sqlite3.Connection:
+    """The connection itself. Its file is written through it and never replaced: SQLite keeps one picture of a
+    file for all connections of a process, and one of the browser's server may be open for long.
     """
-    connections.close_all()
-    end = time.monotonic() + LONGEST_SECONDS
-    while connection.vendor == "sqlite" and (held := _held()):
-        gc.collect()
-        threads = [thread.name for thread in threading.enumerate()]
-        assert time.monotonic() < end, f"{held} are open in one of {threads}"
-        time.sleep(0.01)
-
-
-def _held() -> list[str]:
-    """The database's files that this process has open, as far as the system tells."""
-    folder, held = Path("/proc/self/fd"), []
-    for path in folder.iterdir() if folder.is_dir() else ():
-        with suppress(OSError):  # gone meanwhile
-            held.append(str(path.readlink()))
-    return [name for name in held if name.startswith(_file())]
-
-
-def _file() -> str:
-    return str(connection.settings_dict["NAME"])
+    connection.ensure_connection()
+    database: sqlite3.Connection = connection.connection
+    return database
