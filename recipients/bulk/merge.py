@@ -24,10 +24,6 @@ ATTRIBUTE = "attribute:"
 TRACES = f"""SELECT key FROM recipients_optout WHERE group_id IN (%(group)s, %(source)s)
              UNION ALL SELECT key FROM recipients_recipient WHERE group_id = %(source)s AND {HAS_LEFT}
              UNION ALL SELECT pattern FROM recipients_blocklistentry WHERE account_id = %(account)s"""
-# One in so many is few.
-FEW = 10
-# Fewer rows than these tell nothing of all.
-FEWEST_SAMPLED = 30
 # What a preview keeps of each address for the merge.
 JUDGED = "line, key, rid, verdict, writes, old_status, new_status, why, is_new"
 
@@ -44,10 +40,6 @@ class SetBasedEngine(StagedRows):
         How many different addresses there are: to count them takes a third as long as to judge them.
         `is_alone`: what was changed before, in the same transaction, counts, and nobody else can see it.
         """
-
-    @abstractmethod
-    def _sample(self, plan: Plan) -> tuple[int, int]:
-        """How many staged rows were picked from among all, and how many of their people the list holds."""
 
     @abstractmethod
     def _finding(self, addresses: int, plan: Plan, *, staged: int) -> AbstractContextManager[Dialect]:
@@ -91,13 +83,6 @@ class SetBasedEngine(StagedRows):
         """Whether strangers are left out of what is judged: not where it matters who they are."""
         adds = plan.mode in ADDING and not plan.reactivate
         return adds and self._are_mostly_new(plan)
-
-    def _are_mostly_new(self, plan: Plan) -> bool:
-        """Whether the list is likely to know hardly any of the staged people. It decides the way alone."""
-        if not self.holds_anybody(plan.group_id):
-            return True
-        sampled, known = self._sample(plan)
-        return sampled >= FEWEST_SAMPLED and known * FEW <= sampled
 
     def _write(self, plan: Plan, *, work: Mapping[str, int], judged: Judged) -> None:
         """Write what was judged; `work` says how many rows there are of each kind."""

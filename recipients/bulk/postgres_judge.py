@@ -9,9 +9,10 @@ from dataclasses import replace
 from django.db import transaction
 
 from recipients.bulk.base import Judged, KeptSafe, Plan, Verdicts
-from recipients.bulk.merge import FEW, TRACES
+from recipients.bulk.merge import TRACES
 from recipients.bulk.postgres_raw import RawEngine, in_order
 from recipients.bulk.second import Second
+from recipients.bulk.staged import FEW
 from recipients.bulk.staging import half_of, tables_of
 from recipients.bulk.verdict import Dialect
 

@@ -10,6 +10,11 @@ from recipients.bulk.plain import ROWS
 from recipients.bulk.staging import Tables, tables_of
 from recipients.bulk.verdict import HAS_LEFT, Dialect
 
+# One in so many is few.
+FEW = 10
+# Fewer rows than these tell nothing of all.
+FEWEST_SAMPLED = 30
+
 
 class StagedRows(BulkEngine):
     """What PostgreSQL and SQLite read of a change before they judge it."""
@@ -22,6 +27,10 @@ class StagedRows(BulkEngine):
     @abstractmethod
     def _drop_tables(self, tables: Tables) -> None:
         """Drop a change's own tables; those that somebody is using may stay."""
+
+    @abstractmethod
+    def _sample(self, plan: Plan) -> tuple[int, int]:
+        """How many staged rows were picked from among all, and how many of their people the list holds."""
 
     def _winners(self, plan: Plan) -> str:
         """A SELECT of the last line of each address."""
@@ -71,6 +80,13 @@ class StagedRows(BulkEngine):
         if self._has_table(plain):
             rows += self.execute(f"SELECT count(*) FROM {plain}", [])
         return sum(int(str(row[0])) for row in rows)
+
+    def _are_mostly_new(self, plan: Plan) -> bool:
+        """Whether the list is likely to know hardly any of the staged people. It decides the way alone."""
+        if not self.holds_anybody(plan.group_id):
+            return True
+        sampled, known = self._sample(plan)
+        return sampled >= FEWEST_SAMPLED and known * FEW <= sampled
 
     def domains(self, change_id: int, *, among: Sequence[str]) -> list[tuple[str, int]]:
         marks = ", ".join(f"%({index})s" for index in range(len(among)))

@@ -7,7 +7,7 @@ import pytest
 from backupsvc.jobs.runner import drain
 from recipients.actions.blocklist import block
 from recipients.actions.recipients import unsubscribe
-from recipients.bulk import merge, postgres_judge, sqlite
+from recipients.bulk import postgres_judge, sqlite, staged
 from recipients.bulk.engine import engine
 from recipients.models import Group, OptOut, Recipient
 from tests.fixtures.lists import Lists, table
@@ -107,7 +107,7 @@ def sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of few rows are looked up, as some of many are."""
     monkeypatch.setattr(postgres_judge, "SAMPLED_PERCENT", 100)
     monkeypatch.setattr(sqlite, "SAMPLED_ONE_IN", 1)
-    monkeypatch.setattr(merge, "FEWEST_SAMPLED", 1)
+    monkeypatch.setattr(staged, "FEWEST_SAMPLED", 1)
 
 
 def test_new_people_are_added_to_a_list_that_knows_few_of_them(lists: Lists, sampled: None) -> None:
