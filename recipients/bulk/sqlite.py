@@ -90,20 +90,21 @@ class SqliteEngine(SetBasedEngine):
         if not self._has_table(plain):
             return 0, 0
         found = self.execute(
-            f"SELECT count(*), total({HELD}) FROM {plain} AS s WHERE line %% {SAMPLED_ONE_IN} = 0",
+            f"SELECT count(*), count(*) FILTER (WHERE {HELD}) FROM {plain} AS s"
+            f" WHERE line %% {SAMPLED_ONE_IN} = 0",
             {"group": plan.group_id},
         )
-        sampled, known = (int(float(str(count))) for count in found[0])
+        sampled, known = (int(str(count)) for count in found[0])
         return sampled, known
 
     def _judge(self, plan: Plan, *, leaves_new: bool, is_alone: bool) -> int:
         judged = tables_of(plan.change_id).judged
         self.execute(f"DROP TABLE IF EXISTS {judged}", [])
-        winners = self._winners(plan)
+        staged = self._staged(plan.change_id)
         if leaves_new:
             # All lines of an address are alike in this: those of strangers need not even be put in order.
-            known = f"SELECT * FROM ({self._staged(plan.change_id)}) AS s WHERE {KNOWN}"
-            winners = self.dialect.winners.format(staged=known)
+            staged = f"SELECT * FROM ({staged}) AS s WHERE {KNOWN}"
+        winners = self.dialect.winners.format(staged=staged)
         select = self._judged(plan, winners=winners, leaves_new=leaves_new)
         self.execute(f"{self.create_staging} {judged} AS {select}", self._parameters(plan))
         if leaves_new:

@@ -125,7 +125,7 @@ def about_consent(*, left: int, overruled: int, examples: Sequence[str], lost: i
     if left:
         doubts.append(doubt("doubt.left_elsewhere", count=left))
     if overruled:
-        doubts.append(doubt("doubt.overruled", count=overruled, examples=", ".join(examples[:EXAMPLES])))
+        doubts.append(doubt("doubt.overruled", count=overruled, examples=", ".join(examples)))
     if lost:
         doubts.append(doubt("doubt.out_rejected", count=lost))
     return doubts
