@@ -1,4 +1,7 @@
-"""A deleted list comes back in one step with what is restored into it, or stays deleted as it was."""
+"""A deleted list comes back in one step with what is restored into it, or stays deleted as it was.
+
+One file although it is long: every way back is tried against the same few states of a deleted list.
+"""
 
 from __future__ import annotations
 

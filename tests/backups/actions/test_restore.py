@@ -1,4 +1,7 @@
-"""A backup comes back exactly, into its list or a new one, and later opt-outs always win."""
+"""A backup comes back exactly, into its list or a new one, and later opt-outs always win.
+
+One file although it is long: what is damaged, blocked or changed meanwhile is told beside what succeeds.
+"""
 
 from __future__ import annotations
 

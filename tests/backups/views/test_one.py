@@ -1,4 +1,7 @@
-"""One backup: looking into it, comparing it, keeping, verifying, deleting and downloading it."""
+"""One backup: looking into it, comparing it, keeping, verifying, deleting and downloading it.
+
+One file although it is long: all of it is done on one page, to one backup.
+"""
 
 from __future__ import annotations
 

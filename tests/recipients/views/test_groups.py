@@ -1,4 +1,7 @@
-"""The lists of an account, and one list with its recipients."""
+"""The lists of an account, and one list with its recipients.
+
+One file although it is long: both pages show the same lists.
+"""
 
 from __future__ import annotations
 

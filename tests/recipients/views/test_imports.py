@@ -1,4 +1,7 @@
-"""The way of an import through the pages: upload, check, columns, mode, preview, result."""
+"""The way of an import through the pages: upload, check, columns, mode, preview, result.
+
+One file although it is long: each page begins where the one before ended.
+"""
 
 from __future__ import annotations
 
