@@ -14,7 +14,7 @@ from recipients.addresses import exact_address, parse_address
 from recipients.imports import mapping as maps
 from recipients.imports.columns import idea_of
 from recipients.imports.fields import Parser, field_parser, safest
-from recipients.imports.records import Row
+from recipients.imports.records import Row, has_address
 from recipients.times import Style, is_no_time, parse_date
 from recipients.values import check_text, parse_number, unescape_formula
 from recipients.words import is_no_gender, is_nothing, parse_gender
@@ -76,7 +76,7 @@ class StagedRow(NamedTuple):
 class Rejected:
     """A row that cannot: its line, the header of the bad cell ("" for the whole row), why, and all cells.
 
-    `is_out`: the address is good, and the row says that its person is out.
+    `is_out`: the row says that its person is out. The address is good, or the row is damaged and has one.
     """
 
     line: int
@@ -110,9 +110,17 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
         _registered, _activated, deactivated, bounced = settle(fixed_fields | _readable(cells, fields))
         return deactivated is not None or bool(bounced)
 
+    def may_say_out(cells: list[str]) -> bool:
+        return any(
+            says_out(placed)
+            for line in _damaged_lines(cells)
+            if any(map(has_address, line))
+            for placed in _placements(line, columns=len(headers))
+        )
+
     def check(row: Row) -> StagedRow | Rejected:
         if row.problem is not None:
-            return rejected(row, None, row.problem)
+            return rejected(row, None, row.problem, is_out=may_say_out(row.cells))
         cells = [unescape_formula(cell) for cell in row.cells] if unescape else row.cells
         index = email_at
         try:
@@ -132,7 +140,8 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
         except Refusal as problem:
             return rejected(row, index, problem, is_out=index != email_at and says_out(cells))
         except IndexError:
-            return rejected(row, None, Refusal("row.too_few_fields", found=len(cells), expected=len(headers)))
+            short = Refusal("row.too_few_fields", found=len(cells), expected=len(headers))
+            return rejected(row, None, short, is_out=may_say_out(row.cells))
         registered, activated, deactivated, bounced = settle(values)
         return StagedRow(
             row.line, address.key, address.email, address.domain, digest(address.key) if digest else "",
@@ -141,6 +150,24 @@ def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
         )  # fmt: skip
 
     return check
+
+
+def _damaged_lines(cells: list[str]) -> list[list[str]]:
+    """The cells of a damaged row, which are its raw text cut at the delimiters, line by line and unquoted."""
+    lines: list[list[str]] = [[]]
+    for cell in cells:
+        first, *further = cell.split("\n")
+        lines[-1].append(first)
+        lines.extend([part] for part in further)
+    return [[cell.strip(" \r\"'") for cell in line] for line in lines]
+
+
+def _placements(cells: list[str], *, columns: int) -> list[list[str]]:
+    """The cells where they stand, and where they belong if what is missing or too much is before them."""
+    missing = columns - len(cells)
+    if missing == 0:
+        return [cells]
+    return [cells, [""] * missing + cells if missing > 0 else cells[-missing:]]
 
 
 def _readable(cells: list[str], fields: list[tuple[int, str, Parser]]) -> dict[str, Any]:

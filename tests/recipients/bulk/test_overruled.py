@@ -125,3 +125,34 @@ def test_rows_that_cannot_be_used_of_people_who_are_all_out_are_counted(lists: L
     drain(imports.stage(run, actor=lists.actor))
     change = Change.objects.get(pk=run.pk)
     assert said(change, "doubt.out_rejected") == {"count": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "is_out"),
+    [
+        # A delimiter too many before the status, behind it, and a cell that is missing.
+        ("anna@example.com,Anna, the first,inactive,Bonn\n", True),
+        ("anna@example.com,Anna,inactive,Bonn, Rhein\n", True),
+        ("anna@example.com,inactive,Bonn\n", True),
+        ('anna@example.com,"Anna" the first,"bounced",Bonn\n', True),
+        ('anna@example.com,"Anna,unsubscribed,Bonn\n', True),
+        ("anna@example.com,Anna, the first,active,Bonn\n", False),
+        ("anna@example.com,Anna,active,Bonn, Rhein\n", False),
+        ("anna@example.com,active,Bonn\n", False),
+        ('anna@example.com,"Anna,active,Bonn\n', False),
+        ("nobody,Anna, the first,inactive,Bonn\n", False),
+    ],
+)
+def test_damaged_rows_that_say_who_is_out_are_counted(lists: Lists, row: str, is_out: bool) -> None:
+    rows = others("Pat", "active", "Ulm")
+    change = lists.preview(f"email,name,status,city\n{rows}{row}zoe@example.com,Zoe,active,Ulm\n")
+    assert (change.preview["rejected"], change.preview["added"]) == (1, 61)
+    assert said(change, "doubt.out_rejected") == ({"count": 1} if is_out else {})
+
+
+def test_a_quote_left_open_hides_nobody_who_is_out(lists: Lists) -> None:
+    rows = others("Pat", "active", "Ulm")
+    torn = 'anna@example.com,"Anna\nborn Muster,active,Bonn\nbob@example.com,"Bob,inactive,Bonn\n'
+    change = lists.preview(f"email,name,status,city\n{rows}{torn}")
+    assert change.preview["rejected"] == 2
+    assert said(change, "doubt.out_rejected") == {"count": 1}
