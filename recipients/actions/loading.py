@@ -23,7 +23,7 @@ from recipients.bulk.engine import engine
 from recipients.bulk.plain import FIGURES, MOST_KNOWN, WORDS
 from recipients.imports import mapping as maps
 from recipients.imports.blocks import Block, BlockCheck
-from recipients.imports.check import Rejected, Rules, StagedRow, checker, column_parsers, fixed_values
+from recipients.imports.check import Rejected, RowCheck, Rules, StagedRow, column_parsers, fixed_values
 from recipients.imports.chunks import Chunk, Rest, can_be_cut, cut, header_of
 from recipients.imports.dialect import Dialect
 from recipients.imports.doubts import EXAMPLES
@@ -56,7 +56,7 @@ class Loading:
     ) -> None:
         self.change, self.path, self.claim = change, path, claim
         self.dialect, self.rules, self.estimate = dialect, rules, estimate
-        self.check, self.check_block = checker(self.rules), BlockCheck(self.rules)
+        self.check, self.check_block = RowCheck(self.rules), BlockCheck(self.rules)
         self.names: list[str] = []
         # Of the plain rows that the database reads by itself, those that a later one stands for are repeated.
         self.read = self.rejected = self.loaded = self.repeated = 0

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from backupsvc.errors import Refusal
 from backupsvc.wording import say
 from recipients.imports import mapping as maps
-from recipients.imports.check import Rules, checker
+from recipients.imports.check import RowCheck, Rules
 from recipients.imports.columns import FIELDS
 from recipients.models import AttributeType, Import
 from recipients.values import SAFE_MARKER
@@ -154,7 +154,7 @@ class MappingForm(forms.Form):
         wish = self.cleaned_data
         # On its own, beside an address: what the columns say is judged by the action.
         alone = maps.Mapping(columns=("email",), fixed=((wish["fixed_target"], wish["fixed_value"]),))
-        checker(
+        RowCheck(
             Rules(
                 attributes=tuple(self.specs), mapping=alone, blank="keep", new_status=None, now=timezone.now()
             )

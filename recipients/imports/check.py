@@ -87,69 +87,74 @@ class Rejected:
 
 
 def check_row(row: Row, *, rules: Rules) -> StagedRow | Rejected:
-    """One row checked. For many, make a `checker` once."""
-    return checker(rules)(row)
+    """One row checked. For many, make a `RowCheck` once."""
+    return RowCheck(rules)(row)
 
 
-def checker(rules: Rules) -> Callable[[Row], StagedRow | Rejected]:
-    """The function that checks a row by these rules. Raises Refusal when a fixed value is itself bad."""
-    mapping = rules.mapping
-    email_at = mapping.columns.index("email")
-    fields, attributes = parsers(rules)
-    fixed_fields, fixed_attributes = fixed_values(rules)
-    settle = settler(rules, now=rules.now)
-    unescape, digest, clear = rules.unescape, rules.digest, rules.blank == "clear"
-    headers = rules.headers
-    parse_email = exact_address if rules.is_own else parse_address
+class RowCheck:
+    """Checks rows by these rules. Raises Refusal when a fixed value is itself bad."""
 
-    def rejected(row: Row, index: int | None, problem: Refusal, *, is_out: bool = False) -> Rejected:
-        column = "" if index is None else headers[index] if index < len(headers) else f"Column {index + 1}"
-        return Rejected(row.line, column, problem, row.cells, is_out)
+    def __init__(self, rules: Rules) -> None:
+        self._rules, self._headers = rules, rules.headers
+        self._email_at = rules.mapping.columns.index("email")
+        self._fields, self._attributes = parsers(rules)
+        self._fixed_fields, self._fixed_attributes = fixed_values(rules)
+        self._settle = settler(rules, now=rules.now)
+        self._parse_email = exact_address if rules.is_own else parse_address
 
-    def says_out(cells: list[str]) -> bool:
-        _registered, _activated, deactivated, bounced = settle(fixed_fields | _readable(cells, fields))
-        return deactivated is not None or bool(bounced)
-
-    def may_say_out(cells: list[str]) -> bool:
-        return any(
-            says_out(placed)
-            for line in _damaged_lines(cells)
-            if any(map(has_address, line))
-            for placed in _placements(line, columns=len(headers))
-        )
-
-    def check(row: Row) -> StagedRow | Rejected:
+    def __call__(self, row: Row) -> StagedRow | Rejected:
         if row.problem is not None:
-            return rejected(row, None, row.problem, is_out=may_say_out(row.cells))
-        cells = [unescape_formula(cell) for cell in row.cells] if unescape else row.cells
-        index = email_at
+            return self._rejected(row, None, row.problem, is_out=self._may_say_out(row.cells))
+        rules, digest = self._rules, self._rules.digest
+        cells = [unescape_formula(cell) for cell in row.cells] if rules.unescape else row.cells
+        index, clear = self._email_at, rules.blank == "clear"
         try:
             cell = cells[index]
-            address = parse_email(cell)
+            address = self._parse_email(cell)
             mended = "" if address.email == cell else cell
-            values = fixed_fields.copy()
-            for index, name, parse in fields:
+            values = self._fixed_fields.copy()
+            for index, name, parse in self._fields:
                 if cell := cells[index]:
                     values[name] = parse(cell)
-            extra = fixed_attributes.copy()
-            for index, name, parse in attributes:
+            extra = self._fixed_attributes.copy()
+            for index, name, parse in self._attributes:
                 cell = cells[index]
                 value = parse(cell) if cell else None
                 if clear or value is not None:
                     extra[name] = value
         except Refusal as problem:
-            return rejected(row, index, problem, is_out=index != email_at and says_out(cells))
+            is_out = index != self._email_at and self._says_out(cells)
+            return self._rejected(row, index, problem, is_out=is_out)
         except IndexError:
-            short = Refusal("row.too_few_fields", found=len(cells), expected=len(headers))
-            return rejected(row, None, short, is_out=may_say_out(row.cells))
-        registered, activated, deactivated, bounced = settle(values)
+            return self._too_short(row)
+        registered, activated, deactivated, bounced = self._settle(values)
         return StagedRow(
             row.line, address.key, address.email, address.domain, digest(address.key) if digest else "",
             registered, activated, deactivated, bounced,
             values.get("source"), values.get("signup_ip"), values.get("tags"), extra, mended,
         )  # fmt: skip
 
-    return check
+    def _too_short(self, row: Row) -> Rejected:
+        problem = Refusal("row.too_few_fields", found=len(row.cells), expected=len(self._headers))
+        return self._rejected(row, None, problem, is_out=self._may_say_out(row.cells))
+
+    def _rejected(self, row: Row, index: int | None, problem: Refusal, *, is_out: bool) -> Rejected:
+        column = "" if index is None else (*self._headers[index : index + 1], f"Column {index + 1}")[0]
+        return Rejected(row.line, column, problem, row.cells, is_out)
+
+    def _says_out(self, cells: list[str]) -> bool:
+        values = self._fixed_fields | _readable(cells, self._fields)
+        _registered, _activated, deactivated, bounced = self._settle(values)
+        return deactivated is not None or bool(bounced)
+
+    def _may_say_out(self, cells: list[str]) -> bool:
+        """Whether a damaged row says of an address that it is out, by any of its cells that may say so."""
+        return any(
+            self._says_out(placed)
+            for line in _damaged_lines(cells)
+            if any(map(has_address, line))
+            for placed in _placements(line, columns=len(self._headers))
+        )
 
 
 def _damaged_lines(cells: list[str]) -> list[list[str]]:

@@ -15,7 +15,7 @@ from recipients.bulk.plain import ROWS
 from recipients.bulk.sqlite import ready
 from recipients.imports import blocks
 from recipients.imports.blocks import Block, BlockCheck
-from recipients.imports.check import Rules, StagedRow, checker
+from recipients.imports.check import RowCheck, Rules, StagedRow
 from recipients.imports.mapping import AttributeSpec, Mapping
 from recipients.imports.reader import Row
 from tests.recipients.bulk.test_plain_rows import TEXTS
@@ -120,7 +120,7 @@ def test_a_block_is_checked_as_each_of_its_rows(file: tuple[Rules, list[Row]], v
         if rows and all(row.problem is None and len(row.cells) == len(rules.headers) for row in rows):
             cells = list(zip(*[row.cells for row in rows], strict=True))
             assert check.columns([row.line for row in rows], cells) == block
-    one_by_one = [checker(rules)(row) for row in rows]
+    one_by_one = [RowCheck(rules)(row) for row in rows]
     taken = {row[0] for row in rows_of(block)}
     assert [row.line for row in rows if row.line not in taken] == [row.line for row in block.odd]
     assert rows_of(block) == [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backupsvc.errors import Refusal
-from recipients.imports.check import Rejected, Rules, StagedRow, check_row, checker
+from recipients.imports.check import Rejected, RowCheck, Rules, StagedRow, check_row
 from recipients.imports.mapping import AttributeSpec, Mapping
 from recipients.imports.reader import Row
 
@@ -318,7 +318,7 @@ def test_the_order_of_day_and_month_is_told_for_each_column() -> None:
 
 
 def test_rows_do_not_share_their_values() -> None:
-    check = checker(Rules(ATTRIBUTES, Mapping(("email", "attribute:Text", "tags")), "keep", None, NOW))
+    check = RowCheck(Rules(ATTRIBUTES, Mapping(("email", "attribute:Text", "tags")), "keep", None, NOW))
     one, other = check(Row(2, ["a@x.com", "A", "t"])), check(Row(3, ["b@x.com", "", ""]))
     assert isinstance(one, StagedRow)
     assert isinstance(other, StagedRow)
