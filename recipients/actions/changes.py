@@ -5,6 +5,7 @@ In one file although it is long: what may be confirmed, stopped or merged is one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -136,8 +137,12 @@ def confirm_change(
     change.backup_asked = backup
     change.reactivate, change.reactivate_reason = reactivate, reason.strip()[:REASON_LENGTH]
     change.save()
+    return _let_go(change, group=group, actor=actor, after=under_way)
+
+
+def _let_go(change: Change, *, group: Group, actor: Actor, after: Sequence[Change]) -> Job:
     # All of them: the one in front may be cancelled, and those before it go on.
-    before = [job for one in under_way if (job := _job_of(one))]
+    before = [job for one in after if (job := _job_of(one))]
     job = enqueue(
         APPLY_JOB,
         subject_id=change.pk,

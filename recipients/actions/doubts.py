@@ -49,21 +49,16 @@ class Noticed:
                 self.examples.append((row.mended, row.email))
 
 
-def doubts_of(
-    run: Import,
-    *,
-    change: Change,
-    rows: int,
-    rejected: int,
-    verdicts: Verdicts,
-    noticed: Noticed,
-) -> list[Doubt]:
-    """Everything about a previewed import that a person should look at, the most serious first."""
+def doubts_of(run: Import, *, change: Change, verdicts: Verdicts, noticed: Noticed) -> list[Doubt]:
+    """Everything about an import that a person should look at, the most serious first.
+
+    `change` has the counts of its preview.
+    """
     shift = dict(verdicts.shift or {})
     group = change.group
     outcome = Outcome(
-        rows=rows,
-        rejected=rejected,
+        rows=change.rows,
+        rejected=change.rejected,
         duplicates=change.duplicates,
         taken=verdicts.deleted + verdicts.deactivated,
         before=group.recipients_count if group else 0,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,10 +22,12 @@ from recipients.actions.imports import refuse_signup_left_out, specs_of
 from recipients.actions.loading import Ended, Loading
 from recipients.actions.surveys import hear_all, survey_of
 from recipients.addresses import digest_of
+from recipients.bulk.base import KeptSafe, Verdicts
 from recipients.bulk.engine import engine
 from recipients.imports import mapping as maps
 from recipients.imports.check import Rules
 from recipients.imports.dialect import Dialect
+from recipients.imports.doubts import Doubt
 from recipients.imports.survey import COMMA, DAY, DAYS, MONTH, POINT
 from recipients.models import BlocklistEntry, Change, ChangeState, Import
 
@@ -113,30 +115,12 @@ def finish_staging(
         verdicts, safe = engine().preview(plan_of(change), most_kept_safe=LISTED_ROWS)
         judged = engine().judged(change.pk)
     staged = engine().staged(change.pk, addresses=verdicts.addresses)
-    counts = {name: count for name, count in asdict(verdicts).items() if name != "shift"}
     change.rows, change.rejected = rows, rejected
     change.duplicates = staged + repeated - verdicts.addresses
-    preview = {
-        **counts,
-        "addresses": verdicts.addresses,
-        "rows": rows,
-        "rejected": rejected,
-        "duplicates": change.duplicates,
-        "kept_safe_rows": [asdict(row) for row in safe],
-        "doubts": [],
-        # Tells this preview from an earlier one of the same change, which somebody may still look at.
-        "staged_by": claim.job.pk,
-    }
-    if run is not None:
-        found = doubts_of(
-            run,
-            change=change,
-            rows=rows,
-            rejected=rejected,
-            verdicts=verdicts,
-            noticed=noticed or Noticed(),
-        )
-        preview["doubts"] = [[doubt.code, dict(doubt.params)] for doubt in found]
+    found = (
+        [] if run is None else doubts_of(run, change=change, verdicts=verdicts, noticed=noticed or Noticed())
+    )
+    preview = _preview(change, verdicts=verdicts, safe=safe, doubts=found, staged_by=claim.job.pk)
     with transaction.atomic():
         claim.guard()
         current = lock_change(change.pk)
@@ -152,6 +136,22 @@ def finish_staging(
             # Otherwise what the person saw who makes people active stays what the list is compared with.
             current.judged_state, current.judged_rows = state, judged
         current.save()
+
+
+def _preview(
+    change: Change, *, verdicts: Verdicts, safe: Sequence[KeptSafe], doubts: Sequence[Doubt], staged_by: int
+) -> dict[str, Any]:
+    """What is kept of a preview. The job tells it from an earlier one that somebody may still look at."""
+    return {
+        **{name: count for name, count in asdict(verdicts).items() if name != "shift"},
+        "addresses": verdicts.addresses,
+        "rows": change.rows,
+        "rejected": change.rejected,
+        "duplicates": change.duplicates,
+        "kept_safe_rows": [asdict(row) for row in safe],
+        "doubts": [[doubt.code, dict(doubt.params)] for doubt in doubts],
+        "staged_by": staged_by,
+    }
 
 
 def staging_failed(job: Job, refusal: Refusal) -> None:
