@@ -6,9 +6,11 @@ made once and never again while there are accounts' keys that only the lost one 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from django.utils import timezone
 
 from backups import keys
 from backups.archive import new_identity
-from backupsvc.errors import Unavailable
+from backupsvc.errors import Refusal, Unavailable
 
 
 class KeyUnusable(Unavailable):
@@ -89,13 +91,37 @@ def load_or_make() -> Keyring:
     return load()
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """While nobody else changes the keys: of two that read the file and write it, one would lose the other's
+    new key, and with it all that was sealed by then. Raise Refusal where somebody does, KeyUnusable.
+    """
+    load()
+    if not is_ours():
+        yield
+        return
+    # Not the file itself: each change puts another one in its place.
+    lock = _path().with_name(f".{_path().name}.lock")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refusal("key.being_changed") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def add_new() -> Keyring:
-    """Put a new key before the others. Raise KeyUnusable; for keys that are ours."""
+    """Put a new key before the others. Raise KeyUnusable; for keys that are ours, while they are held."""
     return _replace((new_identity(), *load().identities))
 
 
 def drop(key_id: str) -> Keyring:
-    """Take a key out of the file; never the one that seals. Raise KeyUnusable; for keys that are ours."""
+    """Take a key out of the file; never the one that seals. Raise KeyUnusable; for keys that are ours, while
+    they are held.
+    """
     first, *others = load().identities
     return _replace((first, *(other for other in others if keys.key_id(other) != key_id)))
 

@@ -410,6 +410,9 @@ TEXTS: dict[str, str | Promise] = {
         "The key of the account %(account)s cannot be opened, so none of its backups can be made or read. "
         "Bring the database's row of that key back from a copy."
     ),
+    "key.being_changed": _(
+        "The keys are being changed just now, by another command. Try again when it has ended."
+    ),
     "key.in_use": _("This key is in use: it has sealed the keys of %(accounts)s accounts. Rotate first."),
     "key.instance_missing": _(
         "The key that opens the backups is not there (%(where)s), so none can be made or read. Nothing was "

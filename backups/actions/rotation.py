@@ -45,11 +45,16 @@ def rotate(*, actor: Actor) -> int:
     killed is ended by the next call. Each account's log says when its turn was. What cannot be opened is
     left as it is, and its reason is raised when the others are done.
     """
-    ring = keyring.load()
-    if not _left(ring).exists():
-        if not keyring.is_ours():
-            raise Refusal("key.put_new_first")
-        ring = keyring.add_new()
+    with keyring.held():
+        ring = keyring.load()
+        if not _left(ring).exists():
+            if not keyring.is_ours():
+                raise Refusal("key.put_new_first")
+            ring = keyring.add_new()
+        return _seal_all_anew(ring, actor=actor)
+
+
+def _seal_all_anew(ring: Keyring, *, actor: Actor) -> int:
     count = 0
     broken: dict[int, KeyUnusable] = {}
     # More may come while we work, from a process that read the keys before.
@@ -67,12 +72,13 @@ def drop(name: str) -> None:
     """Take a key that opens nothing any more out of the file. Raise Refusal."""
     if not keyring.is_ours():
         raise Refusal("key.not_ours")
-    key = next((key for key in instance_keys() if key.id == name and key.is_here), None)
-    if key is None:
-        raise NotFound("key.not_found", id=name)
-    if key.is_current or key.accounts:
-        raise Refusal("key.in_use", accounts=key.accounts)
-    keyring.drop(name)
+    with keyring.held():
+        key = next((key for key in instance_keys() if key.id == name and key.is_here), None)
+        if key is None:
+            raise NotFound("key.not_found", id=name)
+        if key.is_current or key.accounts:
+            raise Refusal("key.in_use", accounts=key.accounts)
+        keyring.drop(name)
 
 
 def _left(ring: Keyring) -> QuerySet[AccountKey]:

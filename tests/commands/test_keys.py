@@ -269,6 +269,30 @@ def test_a_rotation_killed_before_the_first_account_makes_no_third_key(
     assert len(keyring.load().ids) == 2
 
 
+def test_while_keys_are_rotated_no_other_command_changes_them(
+    run: Run, lists: Lists, news: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken(lists, news)
+    old = keyring.load().current_id
+    spare = run("keys", "rotate", "--json").json["current"]
+    seal_anew = rotation._seal_anew
+    refused = []
+
+    def rotate_meanwhile(*args: Any, **options: Any) -> bool:
+        for command in (("rotate",), ("drop", old)):
+            done = run("keys", *command, "--json")
+            refused.append((done.code, done.json["error"]["code"]))
+        return seal_anew(*args, **options)
+
+    monkeypatch.setattr(rotation, "_seal_anew", rotate_meanwhile)
+    done = run("keys", "rotate", "--json")
+    assert (done.code, refused) == (0, [(1, "key.being_changed")] * 2)
+    assert keyring.load().ids == [done.json["current"], spare, old]
+    monkeypatch.undo()
+    # When it has ended they may.
+    assert run("keys", "drop", old).code == 0
+
+
 def test_a_key_that_is_needed_is_not_dropped(run: Run, lists: Lists, news: Group) -> None:
     taken(lists, news)
     current = keyring.load().current_id
