@@ -88,8 +88,19 @@ _STATUSES = _spread(
         ),
     }
 )
-_YES = "yes|y|true|t|1|on|ja|j|wahr|sì|si|sí|s|vero|oui|o|vrai|verdadero|waar|✓|✔|x|checked|ticked"
-_NO = "no|n|false|f|0|off|nein|falsch|falso|non|faux|nee|onwaar|unchecked"
+# Those that can be about nothing but mail: of an "active" or "cancelled" nobody knows what it is about.
+_OUT_OF_MAIL = (
+    "unsubscribed|unsubscribe|opted out|opt out|optout|abgemeldet|ausgetragen|abbestellt|disiscritto|"
+    "disiscritta|désabonné|désinscrit|dado de baja|dada de baja|desuscrito|uitgeschreven|afgemeld|"
+    "non subscribed|nonsubscribed|not subscribed|never subscribed|non subscriber|not opted in|no opt in|"
+    "nicht angemeldet|nicht abonniert|non iscritto|non inscrit|non abonné|no suscrito|niet ingeschreven|"
+    "suppressed|blocklisted|blacklisted|complained|spam complaint|marked as spam|do not contact|"
+    "do not email|bounced|hard bounce|hardbounce|hard bounced|soft bounce|softbounce|cleaned|bereinigt|"
+    "undeliverable|unzustellbar|zurückgekommen|rimbalzato|rebotado"
+)
+_OUT_OF_MAIL_WORDS = frozenset(map(_plain, _OUT_OF_MAIL.split("|")))
+_YES = "yes|y|true|t|1|on|ja|j|wahr|sì|si|sí|s|vero|oui|o|vrai|verdadero|waar|✓|✔|☑|x|checked|ticked"
+_NO = "no|n|false|f|0|off|nein|falsch|falso|non|faux|nee|onwaar|unchecked|✗|✘|☐"
 _FLAGS = _spread({True: _YES, False: _NO})
 
 # What a column of bounces says of an address that mail reaches.
@@ -194,3 +205,9 @@ def parse_flag(text: str) -> bool | None:
 def status_word(text: str) -> str | None:
     """The status that a word names by itself, yes and no aside; None for any other text."""
     return _STATUSES.get(_plain(text))
+
+
+@lru_cache(maxsize=1_000)
+def is_out_of_mail(text: str) -> bool:
+    """Whether a word can only say that somebody gets no mail, whatever stands above it."""
+    return _plain(text) in _OUT_OF_MAIL_WORDS

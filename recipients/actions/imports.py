@@ -185,8 +185,9 @@ def stage(run: Import, *, actor: Actor) -> Job:
 
 def needs_status(run: Import) -> bool:
     """Whether the file leaves open what new recipients become, in a mode that adds some."""
-    says = {"status", "activated"} & maps.Mapping.from_json(run.mapping).targets
-    return not says and run.change.mode in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY)
+    return run.change.mode in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY) and not maps.says_who_is_in(
+        maps.Mapping.from_json(run.mapping), headers=run.headers
+    )
 
 
 def specs_of(change: Change) -> list[maps.AttributeSpec]:

@@ -135,6 +135,8 @@ _OUT_STEMS = (
     "unsub|opt out|opted out|blacklist|blocklist|suppress|do not mail|do not email|do not contact|no email|"
     "spam report|reported spam|abgemeldet|abmeld|abbestell|austrag|ausgetragen|widerruf|widerspruch|sperre|"
     "gesperrt|sperrliste|sperrvermerk|blockiert|keine mail|keine email|kein newsletter|keine newsletter|"
+    "excluded from campaign|excluded from email|excluded from mail|email disabled|emails disabled|"
+    "mail disabled|mail blocked|email blocked|emails blocked|abuse|"
     "keine werbung|robinson|inaktiv|disiscri|revoca|lista nera|bloccat|non contattare|non inviare|désabonn|"
     "désinscri|liste noire|ne pas contacter|retrait du consentement|desuscri|de baja|fecha baja|lista negra|"
     "bloqueado|no contactar|no enviar|no suscrito|uitgeschreven|uitschrij|afgemeld|afmeld|opgezegd|"
@@ -148,9 +150,10 @@ _IN_STEMS = (
     "dsgvo|werbeerlaubnis|werbung erlaubt|abonn|kontaktstatus|consenso|iscritto|iscrizione|"
     "accetta marketing|consentement|inscrit|accepte le marketing|consentimiento|suscrit|suscripción|"
     "acepta marketing|acepta recibir|nieuwsbrief|toestemming|accepteert marketing|zustimmung|emailwerbung|"
-    "werbung per email|gdpr|rgpd"
+    "werbung per email|gdpr|rgpd|receive email|receives email|receive mail|receive marketing|"
+    "receives marketing|want email|wants email|wants mail|marketing email|email erlaubt|mail erlaubt|"
+    "emails erlaubt"
 )
-_BOUNCE_STEMS = ("bounce",)
 # Too many other things are called so: read as out where a person takes such a column for a status.
 _GONE_STEMS = (
     "kündigung|gekündigt|storniert|ausgeschieden|verstorben|archiviert|entfernt|deceased|cancel|archived|"
@@ -295,10 +298,17 @@ def _meaning(header: str) -> tuple[str, int] | None:
 def _by_stems(header: str) -> tuple[str, int] | None:
     name = _BUYERS.sub("", normalized(header))
     outs = () if _ANY_TIME.search(header) else _OUTS
-    for field, stems in (("status", _BOUNCE_STEMS), ("deactivated", outs), ("status", _INS)):
+    if _holds_bounce(name):
+        return "status", len(_RANKED_FIELDS) + 1
+    for field, stems in (("deactivated", outs), ("status", _INS)):
         if any(stem in name for stem in stems):
             return field, len(_RANKED_FIELDS) + 1
     return None
+
+
+def _holds_bounce(name: str) -> bool:
+    # A full mailbox is no reason to write to somebody never again, and most of these columns count.
+    return "bounce" in name and "soft" not in name
 
 
 def is_long_question(header: str) -> bool:
@@ -310,7 +320,7 @@ def is_long_question(header: str) -> bool:
 def says_bounced(header: str) -> bool:
     """Whether whatever stands in a column of this name says that mail to the person came back."""
     name = normalized(_REMARK.sub("", header[:_LONGEST_QUESTION]))
-    return name in _BOUNCED or any(stem in name for stem in _BOUNCE_STEMS)
+    return name in _BOUNCED or _holds_bounce(name)
 
 
 def says_out(header: str) -> bool:

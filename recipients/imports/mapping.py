@@ -17,13 +17,15 @@ from recipients.imports.columns import (
     is_own_header,
     meaning_of,
     normalized,
+    says_bounced,
+    says_out,
     type_of_new,
 )
 from recipients.imports.fields import field_parser
 from recipients.imports.records import has_address
 from recipients.times import Style, is_no_time, parse_date
 from recipients.values import SAFE_MARKER, check_text
-from recipients.words import is_no_gender, parse_gender
+from recipients.words import is_no_gender, is_nothing, is_out_of_mail, parse_gender, status_word
 
 MOST_ATTRIBUTES = 45
 LONGEST_NAME = 100
@@ -122,6 +124,9 @@ def suggest(
             take(index, ATTRIBUTE + name)
     if not is_own:
         _take_by_meaning(headers, attributes=attributes, take=take)
+        for index in range(len(headers)):
+            if says_status(_cells(index, samples=samples)):
+                take(index, "status")
     new = _new_attributes(headers, columns=columns, attributes=attributes) if create_missing else {}
     for index, spec in new.items():
         columns[index] = ATTRIBUTE + spec.name
@@ -143,6 +148,19 @@ def _take_by_meaning(
     for index, header in enumerate(headers):
         if name := ideas.get(idea_of(header) or ""):
             take(index, ATTRIBUTE + name)
+
+
+def says_who_is_in(mapping: Mapping, *, headers: Sequence[str]) -> bool:
+    """Whether a file says of the others, too, what they are: a column of bounces or of those who left says
+    only who is out."""
+    told = zip(headers, mapping.columns, strict=False)
+    is_told = any(t == "status" and not (says_bounced(h) or says_out(h)) for h, t in told)
+    return is_told or "activated" in mapping.targets or any(name == "status" for name, _ in mapping.fixed)
+
+
+def says_status(cells: Sequence[str]) -> bool:
+    """Whether filled cells can be nothing but who gets mail and who does not, whatever stands above them."""
+    return any(map(is_out_of_mail, cells)) and all(status_word(cell) or is_nothing(cell) for cell in cells)
 
 
 def _email_column(headers: Sequence[str], *, samples: Sequence[Sequence[str]]) -> int | None:
@@ -219,10 +237,10 @@ def _address_share(index: int, *, samples: Sequence[Sequence[str]]) -> float:
 def _new_attributes(
     headers: Sequence[str], *, columns: Sequence[str], attributes: Sequence[AttributeSpec]
 ) -> dict[int, AttributeSpec]:
-    taken = {spec.name.casefold() for spec in attributes}
+    taken = {*FIELDS, *(spec.name.casefold() for spec in attributes)}
     new = {}
     for index, header in enumerate(headers):
-        is_ours = header in (SAFE_MARKER, *REJECT_COLUMNS) or header.casefold() in FIELDS
+        is_ours = header in (SAFE_MARKER, *REJECT_COLUMNS)
         if not columns[index] and header.strip() and not is_ours:
             name = _free_name(header, taken=taken)
             taken.add(name.casefold())

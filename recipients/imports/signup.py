@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
@@ -19,7 +19,10 @@ from recipients.imports.columns import (
     meaning_of,
 )
 from recipients.imports.fields import field_parser
-from recipients.words import parse_flag
+from recipients.words import is_out_of_mail, parse_flag, status_word
+
+# So many rows show whether a column whose name tells nothing is one of words about mail.
+SHOWING_ROWS = 500
 
 
 @dataclass
@@ -34,26 +37,40 @@ class Voice:
     @property
     def could_say(self) -> bool:
         """Whether the column may say who is out: one person among words that nobody knows is enough."""
-        return self.is_out or self.fitting >= maps.MOSTLY * self.filled
+        return self.is_out or self.is_fitting
+
+    @property
+    def is_fitting(self) -> bool:
+        """Whether most cells can be what the header says."""
+        return self.fitting >= maps.MOSTLY * self.filled
 
 
 Voices = Mapping[int, Voice]
 
 
 class Listener:
-    """Hears what the columns say that may say who is out, row by row. Its voices are by a column's index."""
+    """Hears what the columns say that may say who is out, row by row. Its voices are by a column's index.
+
+    A column whose name tells nothing is heard on while its cells are words that can be about mail.
+    """
 
     def __init__(self, headers: Sequence[str]) -> None:
         self.voices: dict[int, Voice] = {}
         self._judges: dict[int, Callable[[str], tuple[bool, bool]]] = {}
+        self._nameless = [index for index, header in enumerate(headers) if not _field(header)]
         for index, header in enumerate(headers):
-            if (field := _field(header)) in maps.SEVERAL:
-                self.voices[index] = Voice()
+            field = _field(header)
+            if field in maps.SEVERAL:
                 self._judges[index] = lru_cache(maxsize=10_000)(partial(_judged, field, header))
+            elif not field:
+                self._judges[index] = lru_cache(maxsize=10_000)(_judged_by_itself)
+        self.voices = {index: Voice() for index in self._judges}
 
     def listen(self, rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
         """The same rows, each heard."""
-        for row in rows:
+        for number, row in enumerate(rows, start=1):
+            if number == SHOWING_ROWS:
+                self._leave_others()
             for index, judge in self._judges.items():
                 if index < len(row) and row[index].strip():
                     voice, (is_fitting, is_out) = self.voices[index], judge(row[index])
@@ -61,6 +78,11 @@ class Listener:
                     voice.fitting += is_fitting
                     voice.is_out |= is_out
             yield row
+
+    def _leave_others(self) -> None:
+        for index in self._nameless:
+            if not self.voices[index].is_fitting:
+                del self._judges[index]
 
 
 def voices_in(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Voices:
@@ -97,6 +119,10 @@ def _judged(field: str, header: str, cell: str) -> tuple[bool, bool]:
     return maps.fits(field, header=header, cell=cell), _says_out(field, header=header, cell=cell)
 
 
+def _judged_by_itself(cell: str) -> tuple[bool, bool]:
+    return bool(status_word(cell)), is_out_of_mail(cell)
+
+
 def _says_out(field: str, *, header: str, cell: str) -> bool:
     """Among other things 0 and 1 are counts."""
     with suppress(Refusal):
@@ -120,18 +146,26 @@ def unmapped_signup(headers: Sequence[str], mapping: maps.Mapping, *, voices: Vo
     Where several columns can say it, one of them is not enough: each may name people who are out. Only a
     second one, or one with a name of a kind, whose cells say something else is left alone: all of them, for
     one person who is out among words that nobody knows is enough to ask. What is kept as an attribute stops
-    no mail: a column that can say who is out is asked about there too.
+    no mail: a column that can say who is out is asked about there too, and so is one named like a field that
+    would become a new attribute. A column whose name tells nothing is asked about for what its cells say.
     """
+    new = {maps.ATTRIBUTE + spec.name for spec in mapping.new}
     left_out = []
     for index, (header, target) in enumerate(zip(headers[: _count(headers)], mapping.columns, strict=False)):
         field, voice = _field(header), voices.get(index, Voice())
+        if not field and voice.is_out and voice.is_fitting:
+            field = "status"
         if not _is_asked(target, field=field):
             continue
-        is_alone = not target and field not in mapping.targets and field_of(header)
+        is_alone = field not in mapping.targets and field_of(header) and _is_left(target, voice, new=new)
         is_told = voice.filled or (target and meaning_of(header))
         if is_alone or (field in maps.SEVERAL and voice.could_say and is_told):
             left_out.append(header)
     return left_out
+
+
+def _is_left(target: str, voice: Voice, *, new: Set[str]) -> bool:
+    return not target or (target in new and voice.filled > 0)
 
 
 def _count(headers: Sequence[str]) -> int:

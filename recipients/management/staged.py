@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -59,11 +59,13 @@ def finish_staged(
             show_change(command, change, state="" if is_ready else ChangeState.FAILED.value)
             discard_change(change, actor=actor)
             return is_ready
+        # When the change is over nobody is named any longer, and those that name somebody are gone.
+        doubts = change.preview["doubts"]
         job = confirm_change(change, actor=actor, backup=backup)
     if options["wait"]:
         drain(job)
     change = _fresh(change)
-    show_change(command, change)
+    show_change(command, change, doubts=doubts)
     return change.state not in (ChangeState.FAILED, ChangeState.CANCELLED)
 
 
@@ -77,8 +79,16 @@ def discarded_on_error(change: Change, *, actor: Actor) -> Iterator[None]:
         raise
 
 
-def show_change(command: OperatorCommand, change: Change, *, state: str = "") -> None:
-    """Print the change: JSON or a table; the first rejected rows always go to people."""
+def show_change(
+    command: OperatorCommand,
+    change: Change,
+    *,
+    state: str = "",
+    doubts: Sequence[tuple[str, Mapping[str, Any]]] | None = None,
+) -> None:
+    """Print the change: JSON or a table; the first rejected rows always go to people, and so do the doubts,
+    those of its preview as it is if no others are given.
+    """
     document = change_json(change)
     document["state"] = state or document["state"]
     lines = [(label, document[name]) for name, label in COUNTS.items() if document[name] or name == "rows"]
@@ -87,7 +97,7 @@ def show_change(command: OperatorCommand, change: Change, *, state: str = "") ->
     command.answer(document, people=f"{head}\n{table([*lines, ('backup', document['backup'] or 'none')])}")
     if document["error"]:
         command.tell(document["error"]["message"])
-    _tell_doubts(command, change)
+    _tell_doubts(command, change, doubts=change.preview.get("doubts", []) if doubts is None else doubts)
     _tell_rejects(command, change, count=document["rejected"])
 
 
@@ -104,13 +114,15 @@ def refused_change(refusal: Refusal, *, kind: str, group: str, mode: str = "") -
     return change_json(change) | {"id": None}
 
 
-def _tell_doubts(command: OperatorCommand, change: Change) -> None:
+def _tell_doubts(
+    command: OperatorCommand, change: Change, *, doubts: Sequence[tuple[str, Mapping[str, Any]]]
+) -> None:
     """What the wizard would warn of: how the file was read, and what looks wrong about its rows."""
     run = Import.objects.filter(pk=change.pk).first()
     warnings = run.dialect.get("warnings", []) if run else []
     # The serious ones are among the preview's doubts.
     warnings = [(code, params) for code, params in warnings if code not in SERIOUS]
-    for code, params in [*change.preview.get("doubts", []), *warnings]:
+    for code, params in [*doubts, *warnings]:
         command.tell(f"{'Look at this' if code in SERIOUS else 'Note'}: {say_code(code, params)}")
 
 
