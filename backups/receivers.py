@@ -59,7 +59,8 @@ def _decide(change: Change, *, group: Group) -> policy.Decision:
         origin=change.origin,
         kind=change.kind,
         asked=change.backup_asked,
-        is_new=bool(change.new_group_name),
+        # Others may have been quicker than the change: then there is something to keep.
+        is_new=bool(change.new_group_name) and not group.revision,
     )
 
 

@@ -324,6 +324,11 @@ def _brought_back(group: Group, *, change: Change) -> Group:
 
 def holds_sound_backup(change: Change, *, group: Group, job: Job) -> bool:
     """Whether the backup is of the list as it is now; if the list has moved on, ask for another."""
+    if change.backup_why == "new_list" and group.revision:
+        # It was to be empty, and somebody has filled it since: decided anew.
+        change.backup_wanted = None
+        change_requested.send(sender=Change, change=change, job=job, after=[])
+        return not change.backup_wanted
     if not change.backup_wanted or change.backup_revision == group.revision:
         return True
     if change.backups_taken >= MOST_BACKUPS:
