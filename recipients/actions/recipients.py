@@ -140,10 +140,12 @@ def reactivate(recipient: Recipient, *, actor: Actor, reason: str) -> Recipient:
         raise Refusal("consent.reason_missing")
     _refuse_blocked(group, key=recipient.key, domain=recipient.key.rpartition("@")[2])
     was = recipient.status
+    OptOut.objects.filter(group=group, key=recipient.key).delete()
+    # At another time it was somebody else, who has had the old address since.
+    theirs = OptOut.objects.filter(group=group, moved_to=recipient.key, deactivated=recipient.deactivated)
+    theirs.update(deactivated=None)
     recipient.deactivated = recipient.bounced = None
     recipient.activated = recipient.activated or timezone.now()
-    OptOut.objects.filter(group=group, key=recipient.key).delete()
-    OptOut.objects.filter(group=group, moved_to=recipient.key).update(deactivated=None)
     _save(group, recipient=recipient, actor=actor, changed=["deactivated", "bounced", "activated"], was=was)
     record(
         "consent.reactivated",

@@ -27,6 +27,14 @@ TRACES = f"""SELECT key FROM recipients_optout WHERE group_id IN (%(group)s, %(s
 # What a preview keeps of each address for the merge.
 JUDGED = "line, key, rid, verdict, writes, old_status, new_status, why, is_new"
 
+# When whoever had the address of an opt-out before has unsubscribed with the one that they have now.
+_TOLD = (
+    "(SELECT deactivated FROM {table} AS t"
+    " WHERE t.group_id = recipients_optout.group_id AND t.key = recipients_optout.moved_to)"
+)
+_TABLES = ("recipients_recipient", "recipients_optout")
+FOLLOWED = f"coalesce({', '.join(_TOLD.format(table=table) for table in _TABLES)})"
+
 
 class SetBasedEngine(StagedRows):
     """Judges all rows first, in few columns; then writes those that are to be written."""
@@ -91,6 +99,9 @@ class SetBasedEngine(StagedRows):
             count = self._insert_new(plan, count=work["add"], judged=judged)
             if count != work["add"]:
                 raise AssertionError(f"change {plan.change_id}: {count} of {work['add']} people were added")
+        if plan.reactivate:
+            # Before they are active: after that nobody can tell which opt-outs were theirs.
+            self._forget_opt_outs(plan)
         self._update_judged(plan, count=work["update"], staged=staged)
         if plan.mode == Mode.DEACTIVATE:
             self._remember_absent(plan, staged=staged)
@@ -99,17 +110,11 @@ class SetBasedEngine(StagedRows):
             return
         added = f"({WORK['add']} OR {WORK['return']})"
         self._insert_judged(plan, where=added, count=work["add"] + work["return"], staged=staged)
-        self._forget_opt_outs(plan)
 
     def follow_opt_outs(self, group_id: int) -> None:
         # Few addresses are ever changed by hand; each is looked up by itself.
-        told = (
-            "(SELECT deactivated FROM {table} AS t"
-            " WHERE t.group_id = recipients_optout.group_id AND t.key = recipients_optout.moved_to)"
-        )
-        at = ", ".join(told.format(table=name) for name in ("recipients_recipient", "recipients_optout"))
         self.execute(
-            f"UPDATE recipients_optout SET deactivated = coalesce({at})"
+            f"UPDATE recipients_optout SET deactivated = {FOLLOWED}"
             " WHERE group_id = %s AND moved_to IS NOT NULL AND deactivated IS NULL",
             [group_id],
         )
@@ -376,13 +381,20 @@ class SetBasedEngine(StagedRows):
             )
 
     def _forget_opt_outs(self, plan: Plan) -> None:
-        """Who was made active again by an explicit choice is no longer remembered as opted out."""
+        """Who is made active again by an explicit choice is no longer remembered as opted out, with any of
+        their addresses. Of who is active already nothing is forgotten, and nothing of another person who had
+        one of these addresses afterwards and opted out by themselves, at another time.
+        """
         judged = tables_of(plan.change_id).judged
-        active = f"SELECT key FROM {judged} WHERE writes = 1 AND new_status = 'active'"
+        raised = (
+            f"SELECT key FROM {judged} WHERE writes = 1 AND new_status = 'active'"
+            " AND (old_status IS NULL OR old_status <> 'active')"
+        )
+        theirs = f"moved_to IN ({raised}) AND deactivated = {FOLLOWED}"
         self.execute(
-            f"DELETE FROM recipients_optout WHERE group_id = %s AND key IN ({active})", [plan.group_id]
+            f"UPDATE recipients_optout SET deactivated = NULL WHERE group_id = %s AND {theirs}",
+            [plan.group_id],
         )
         self.execute(
-            f"UPDATE recipients_optout SET deactivated = NULL WHERE group_id = %s AND moved_to IN ({active})",
-            [plan.group_id],
+            f"DELETE FROM recipients_optout WHERE group_id = %s AND key IN ({raised})", [plan.group_id]
         )

@@ -265,8 +265,15 @@ def _held(plan: Plan) -> str:
         kept = ", ".join(f"r_{name} AS n_{name}" for name in VALUES if name != "deactivated")
         return f"{kept}, coalesce(r_deactivated, %(now)s) AS n_deactivated, NULL AS why"
     if plan.reactivate:
-        values = ", ".join(f"w_{name} AS n_{name}" for name in VALUES)
-        return f"{values}, CASE WHEN blocked = 1 THEN 'blocked' END AS why"
+        # Whoever stays out keeps since when and why.
+        times = ", ".join(
+            f"CASE WHEN w_rank = 0 THEN coalesce(w_{name}, r_{name}, o_{name}) ELSE w_{name} END AS n_{name}"
+            for name in ("deactivated", "bounced")
+        )
+        values = ", ".join(
+            f"w_{name} AS n_{name}" for name in VALUES if name not in ("deactivated", "bounced")
+        )
+        return f"{values}, {times}, CASE WHEN blocked = 1 THEN 'blocked' END AS why"
     # A source that says nothing of consent raises nobody: looking would be a fifth of the work.
     up = "rid IS NOT NULL AND w_rank > r_rank" if plan.fields & SIGNUP else "FALSE"
     gone = "w_rank > 0 AND (o_deactivated IS NOT NULL OR o_bounced IS NOT NULL)"

@@ -143,3 +143,49 @@ def test_who_goes_back_to_an_old_address_is_followed_from_the_one_between(lists:
     unsubscribe(anna_of(moved), actor=lists.actor)
     lists.load(f"email\n{NEW}\nanna.b@example.com\nbob@example.com\n", into=moved)
     assert set(table(moved)) - left(moved) == {"bob@example.com"}
+
+
+def removed_under_the_old_address(lists: Lists, group: Group) -> None:
+    """Somebody else came into the list with the address that Anna had, unsubscribed, and was removed."""
+    add_recipient(group, actor=lists.actor, email=ANNA, status=Status.ACTIVE)
+    other = Recipient.objects.get(group=group, key=ANNA)
+    unsubscribe(other, actor=lists.actor)
+    remove_recipient(other, actor=lists.actor)
+
+
+def test_who_is_made_active_again_is_not_so_for_another_person_with_the_old_address(
+    lists: Lists, moved: Group
+) -> None:
+    removed_under_the_old_address(lists, moved)
+    unsubscribe(anna_of(moved), actor=lists.actor)
+    reactivate(anna_of(moved), actor=lists.actor, reason="She asked for it.")
+    assert restored(lists, moved) == {NEW, "bob@example.com"}
+
+
+def test_whom_an_import_makes_active_again_is_not_so_for_another_person_with_the_old_address(
+    lists: Lists, moved: Group
+) -> None:
+    removed_under_the_old_address(lists, moved)
+    unsubscribe(anna_of(moved), actor=lists.actor)
+    lists.load(f"email,status\n{NEW},active\n", into=moved, reactivate=True, reason="She asked for it.")
+    assert restored(lists, moved) == {NEW, "bob@example.com"}
+
+
+def test_a_reactivation_forgets_nothing_of_who_was_active_before(lists: Lists, moved: Group) -> None:
+    lists.load(f"email\n{ANNA}\n", into=moved, mode="deactivate")
+    bob = Recipient.objects.get(group=moved, key="bob@example.com")
+    unsubscribe(bob, actor=lists.actor)
+    rows = f"email,status,source\n{NEW},active,fair\nbob@example.com,active,fair\n"
+    change = lists.load(rows, into=moved, reactivate=True, reason="Bob asked for it.")
+    assert (change.state, change.updated) == ("done", 2)
+    assert OptOut.objects.get(group=moved, key=ANNA).deactivated is not None
+    assert restored(lists, moved) == {NEW, "bob@example.com"}
+
+
+def test_whoever_stays_out_of_a_reactivation_keeps_since_when(lists: Lists, moved: Group) -> None:
+    unsubscribe(anna_of(moved), actor=lists.actor)
+    since = anna_of(moved).deactivated
+    rows = f"email,status\n{NEW},bounced\nbob@example.com,active\n"
+    lists.load(rows, into=moved, reactivate=True, reason="Bob asked for it.")
+    anna = anna_of(moved)
+    assert (anna.deactivated, anna.bounced is not None) == (since, True)

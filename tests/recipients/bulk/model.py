@@ -86,7 +86,7 @@ def _one(world: World, *, key: str, row: Stage, rules: Rules) -> str:
     wanted = _wanted(old, row=row, rules=rules)
     held, is_held = _held(old, wanted=wanted, opted_out=world.opted_out.get(key), rules=rules)
     world.people[key] = held
-    if rules.reactivate and held != old and held.rank == 2:
+    if rules.reactivate and held != old and held.rank == 2 and (old is None or old.rank < 2):
         world.opted_out.pop(key, None)
     if is_held:
         return "kept_safe"
@@ -109,7 +109,11 @@ def _held(
 ) -> tuple[Person, bool]:
     """What the person gets of what the row asks for, and whether consent was held down."""
     if rules.reactivate:
-        return wanted, False
+        if wanted.rank > 0:
+            return wanted, False
+        since = (old.deactivated, old.bounced) if old else opted_out or (None, None)
+        deactivated, bounced = wanted.deactivated or since[0], wanted.bounced or since[1]
+        return replace(wanted, deactivated=deactivated, bounced=bounced), False
     if old is None:
         if opted_out is None:
             return wanted, False
