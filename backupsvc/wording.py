@@ -206,6 +206,11 @@ TEXTS: dict[str, str | Promise] = {
         "be active afterwards. If they are out, give everybody the status unsubscribed, under “The same "
         "value for everybody”."
     ),
+    "doubt.moved": _(
+        "People whom these rows take out are in the list under another address, since theirs was changed: "
+        "%(count)s, for example %(examples)s. They stay in as they are. If they are to go, take them out "
+        "under the new address too."
+    ),
     "doubt.out_rejected": _(
         "Rows that cannot be used, although they say that somebody has unsubscribed or that their mail came "
         "back: %(count)s. They unsubscribe nobody. Mend these rows and import them as well."

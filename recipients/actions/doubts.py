@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from recipients.actions.changes import plan_of
 from recipients.bulk.base import Overruled, Verdicts
 from recipients.bulk.engine import engine
 from recipients.imports import mapping as maps
@@ -74,6 +75,7 @@ def doubts_of(run: Import, *, change: Change, verdicts: Verdicts, noticed: Notic
         *about_outcome(outcome),
         *about_consent(
             left=_left_elsewhere(run, change=change),
+            moved=engine().moved(plan_of(change), most=EXAMPLES),
             overruled=noticed.overruled.count,
             examples=noticed.overruled.examples,
             lost=noticed.lost,

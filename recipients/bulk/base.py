@@ -343,6 +343,12 @@ class BulkEngine(ABC):
         """Which of these domains staged addresses have, and how many, the most frequent first."""
 
     @abstractmethod
+    def moved(self, plan: Plan, *, most: int) -> tuple[int, list[tuple[str, str]]]:
+        """Whom the staged rows take out by an address that they do not have any more, and who stay, since
+        they are in the group under another: how many, and the first ones, old address and new.
+        """
+
+    @abstractmethod
     def left_elsewhere(self, change_id: int, *, account_id: int) -> int:
         """How many of those whom staged rows let get mail have left a list of the account."""
 

@@ -9,6 +9,7 @@ from recipients.bulk.base import BulkEngine, Overruled, Plan, Reading
 from recipients.bulk.plain import ROWS
 from recipients.bulk.staging import Tables, tables_of
 from recipients.bulk.verdict import HAS_LEFT, Dialect
+from recipients.models import Mode
 
 # One in so many is few.
 FEW = 10
@@ -96,6 +97,27 @@ class StagedRows(BulkEngine):
             {"change": change_id, **{str(index): domain for index, domain in enumerate(among)}},
         )
         return [(str(domain), int(str(count))) for domain, count in rows]
+
+    def moved(self, plan: Plan, *, most: int) -> tuple[int, list[tuple[str, str]]]:
+        # Few addresses are ever changed by hand, and in most lists none.
+        changed = (
+            "SELECT o.key, r.key AS new, r.email FROM recipients_optout AS o JOIN recipients_recipient AS r"
+            " ON r.group_id = o.group_id AND r.key = o.moved_to"
+            f" WHERE o.group_id = {int(plan.group_id)} AND o.moved_to IS NOT NULL AND r.deactivated IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM recipients_recipient AS t"
+            " WHERE t.group_id = o.group_id AND t.key = o.key)"
+        )
+        if not self._count(f"({changed} LIMIT 1) AS c"):
+            return 0, []
+        only = "" if plan.mode in (Mode.DEACTIVATE, Mode.DELETE) else " WHERE s.deactivated IS NOT NULL"
+        out = f"SELECT key, email FROM ({self._staged(plan.change_id)}) AS s{only}"
+        rows = self.execute(
+            f"SELECT count(*) OVER (), min(s.email), c.email FROM ({out}) AS s JOIN ({changed}) AS c"
+            f" ON c.key = s.key WHERE c.new NOT IN (SELECT key FROM ({out}) AS n)"
+            " GROUP BY c.key, c.email ORDER BY c.key LIMIT %(most)s",
+            {"change": plan.change_id, "most": most},
+        )
+        return (int(str(rows[0][0])) if rows else 0), [(str(old), str(new)) for _, old, new in rows]
 
     def left_elsewhere(self, change_id: int, *, account_id: int) -> int:
         lists = "SELECT id FROM recipients_group WHERE account_id = %(account)s"

@@ -15,10 +15,12 @@ from recipients.zones import unclear_zone
 SERIOUS = frozenset(
     ("doubt.unsplit", "doubt.replaced", "doubt.twice_encoded", "doubt.rejected", "doubt.duplicates",
      "doubt.takes_most", "doubt.signs_off", "doubt.name_says_out", "doubt.backup_shrunk",
-     "doubt.left_elsewhere", "doubt.out_rejected", "doubt.overruled", "file.hidden_rows")
+     "doubt.left_elsewhere", "doubt.moved", "doubt.out_rejected", "doubt.overruled", "file.hidden_rows")
 )  # fmt: skip
 # Those whose texts hold people's data.
-NAMING = frozenset(("doubt.mended", "doubt.overruled", "doubt.replaced", "doubt.twice_encoded"))
+NAMING = frozenset(
+    ("doubt.mended", "doubt.moved", "doubt.overruled", "doubt.replaced", "doubt.twice_encoded")
+)
 # Shares and sizes from which something is worth a word.
 _HALF = 0.5
 _FEW_ROWS = 2
@@ -117,13 +119,25 @@ def about_zones(headers: Sequence[str], *, mapping: maps.Mapping, zone: str) -> 
     ]
 
 
-def about_consent(*, left: int, overruled: int, examples: Sequence[str], lost: int) -> list[Doubt]:
+def about_consent(
+    *,
+    left: int,
+    moved: tuple[int, Sequence[tuple[str, str]]],
+    overruled: int,
+    examples: Sequence[str],
+    lost: int,
+) -> list[Doubt]:
     """People who would get mail though they are out: by one of their rows (`overruled`), by a row that cannot
-    be used (`lost`), or since a file of ours was written (`left`), which does not say of which list it is.
+    be used (`lost`), by an address that they do not have any more (`moved`: how many, and some of them), or
+    since a file of ours was written (`left`), which does not say of which list it is.
     """
     doubts = []
     if left:
         doubts.append(doubt("doubt.left_elsewhere", count=left))
+    count, changed = moved
+    if count:
+        shown = ", ".join(f"{old} → {new}" for old, new in changed)
+        doubts.append(doubt("doubt.moved", count=count, examples=shown))
     if overruled:
         doubts.append(doubt("doubt.overruled", count=overruled, examples=", ".join(examples)))
     if lost:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from backups.models import Snapshot
+from backupsvc.jobs.runner import drain
+from recipients.actions.changes import confirm_change
 from recipients.actions.recipients import (
     add_recipient,
     change_recipient,
@@ -13,7 +15,7 @@ from recipients.actions.recipients import (
     unsubscribe,
 )
 from recipients.addresses import digest_of
-from recipients.models import BlocklistEntry, Group, OptOut, Recipient, Status
+from recipients.models import BlocklistEntry, Change, Group, OptOut, Recipient, Status
 from tests.fixtures.lists import Lists, snapshot_of, table
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -189,3 +191,37 @@ def test_whoever_stays_out_of_a_reactivation_keeps_since_when(lists: Lists, move
     lists.load(rows, into=moved, reactivate=True, reason="Bob asked for it.")
     anna = anna_of(moved)
     assert (anna.deactivated, anna.bounced is not None) == (since, True)
+
+
+def told_of_moved(change: Change) -> list[tuple[int, str]]:
+    doubts = change.preview["doubts"]
+    return [(params["count"], params["examples"]) for code, params in doubts if code == "doubt.moved"]
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "mode"),
+    [
+        ("email", "", "deactivate"),
+        ("email", "", "delete"),
+        ("email,status", ",inactive", "reform_and_add"),
+        ("email,unsubscribed", ",2026-05-01", "update_only"),
+    ],
+)
+def test_who_is_taken_out_under_an_old_address_and_stays_is_named_before_it_is_confirmed(
+    lists: Lists, moved: Group, header: str, cell: str, mode: str
+) -> None:
+    text = f"{header}\nAnna@example.com{cell}\nzoe@example.com{cell}\n"
+    change = lists.preview(text, into=moved, mode=mode)
+    assert told_of_moved(change) == [(1, f"Anna@example.com → {NEW}")]
+    drain(confirm_change(change, actor=lists.actor))
+    change.refresh_from_db()
+    assert (change.state, told_of_moved(change)) == ("done", [])
+    assert Recipient.objects.get(group=moved, key=NEW).status == Status.ACTIVE
+
+
+@pytest.mark.parametrize("both", [True, False], ids=["both addresses", "nobody is out"])
+def test_nothing_is_said_where_nobody_stays_who_is_taken_out(lists: Lists, moved: Group, both: bool) -> None:
+    text = f"email,status\n{ANNA},inactive\n{NEW},inactive\n" if both else f"email,status\n{ANNA},active\n"
+    assert told_of_moved(lists.preview(text, into=moved)) == []
+    unsubscribe(anna_of(moved), actor=lists.actor)
+    assert told_of_moved(lists.preview(f"email\n{ANNA}\n", into=moved, mode="deactivate")) == []
