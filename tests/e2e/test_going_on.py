@@ -13,6 +13,9 @@ PEOPLE = "email,status\nanna@example.com,active\nbob@example.com,unconfirmed\nca
 # The top edges of the buttons of a page's head.
 TOPS = """() => [...document.querySelectorAll(".page-head-actions :is(a, button):not(.dropdown-item)")]
     .map(button => Math.round(button.getBoundingClientRect().top))"""
+# How many pixels of what has the focus are under the bar.
+UNDER_THE_BAR = """() => document.querySelector(".frame-top").getBoundingClientRect().bottom
+    - document.activeElement.getBoundingClientRect().top"""
 
 
 @pytest.fixture
@@ -68,3 +71,14 @@ def test_the_buttons_of_a_recipient_stand_in_one_row_of_a_phone(mine: Page, news
     mine.get_by_role("button", name="Actions for").click()
     expect(mine.get_by_role("link", name="Remove")).to_be_visible()
     assert mine.get_by_role("link", name="Unsubscribe").is_visible() == (name != "carla")
+
+
+def test_what_the_keyboard_goes_back_to_is_not_hidden_by_the_bar_above(mine: Page, news: Group) -> None:
+    mine.set_viewport_size({"width": 1280, "height": 400})
+    # Scrolling is over at once.
+    mine.emulate_media(reduced_motion="reduce")
+    mine.goto(f"/a/{news.account.slug}/recipients/{news.pk}/settings/")
+    mine.get_by_role("main").locator("a, button, input").last.focus()
+    for _step in range(6):
+        mine.keyboard.press("Shift+Tab")
+        assert mine.evaluate(UNDER_THE_BAR) <= 0
