@@ -45,6 +45,13 @@ document.addEventListener("click", (event) => {
   if (link) navigator.clipboard?.writeText(link.dataset.copies);
 });
 
+// A part that is asked for says that it is busy, and app.css when that takes long. What asks by itself is quiet.
+document.addEventListener("htmx:beforeRequest", ({ detail: { elt, target, xhr } }) => {
+  if (elt.matches('[hx-trigger^="every"]')) return;
+  target.setAttribute("aria-busy", "true");
+  xhr.addEventListener("loadend", () => target.removeAttribute("aria-busy"));
+});
+
 // What htmx gets no answer to is said, until something works again.
 function tellLost() {
   const messages = document.querySelector("#messages");

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from recipients.models import Group
 from tests.fixtures.lists import Lists
@@ -82,3 +82,28 @@ def test_what_the_keyboard_goes_back_to_is_not_hidden_by_the_bar_above(mine: Pag
     for _step in range(6):
         mine.keyboard.press("Shift+Tab")
         assert mine.evaluate(UNDER_THE_BAR) <= 0
+
+
+def test_a_part_that_takes_long_is_dimmed_until_it_is_there(mine: Page, news: Group) -> None:
+    mine.goto(f"/a/{news.account.slug}/recipients/{news.pk}/")
+    people = mine.locator("#recipients")
+    held: list[Route] = []
+    mine.route("**/recipients/**", lambda route: held.append(route))
+    mine.locator("#segment-active").click()
+    expect(people).to_have_attribute("aria-busy", "true")
+    expect(people).to_have_css("opacity", "0.45")
+    held[0].continue_()
+    expect(mine.locator("tbody tr")).to_have_count(1)
+    expect(people).not_to_have_attribute("aria-busy", "true")
+    expect(people).to_have_css("opacity", "1")
+
+
+def test_what_a_page_asks_for_by_itself_is_not_dimmed(mine: Page, lists: Lists, news: Group) -> None:
+    change, _job = lists.confirm("email\ncarla@example.com\n", into=news)
+    mine.goto(f"/a/{news.account.slug}/recipients/changes/{change.pk}/progress/")
+    held: list[Route] = []
+    mine.route("**/progress/**", lambda route: held.append(route))
+    with mine.expect_request("**/progress/**"):
+        pass
+    expect(mine.locator("#work")).not_to_have_attribute("aria-busy", "true")
+    mine.unroute_all(behavior="ignoreErrors")
