@@ -52,6 +52,12 @@ document.addEventListener("htmx:beforeRequest", ({ detail: { elt, target, xhr } 
   xhr.addEventListener("loadend", () => target.removeAttribute("aria-busy"));
 });
 
+// Going on within a page, the language's form comes back to where one is. Not by `location` alone: that may be
+// an address which only takes what is sent.
+document.addEventListener("htmx:pushedIntoHistory", ({ detail }) => {
+  document.querySelector(".profile-languages [name=next]").value = detail.path;
+});
+
 // What htmx gets no answer to is said, until something works again.
 function tellLost() {
   const messages = document.querySelector("#messages");

@@ -107,3 +107,14 @@ def test_what_a_page_asks_for_by_itself_is_not_dimmed(mine: Page, lists: Lists, 
         pass
     expect(mine.locator("#work")).not_to_have_attribute("aria-busy", "true")
     mine.unroute_all(behavior="ignoreErrors")
+
+
+def test_choosing_a_language_keeps_what_was_chosen_on_the_page(mine: Page, news: Group) -> None:
+    mine.goto(f"/a/{news.account.slug}/recipients/{news.pk}/")
+    mine.locator("#segment-active").click()
+    expect(mine.locator("tbody tr")).to_have_count(1)
+    mine.get_by_role("button", name="My profile").click()
+    mine.get_by_role("button", name="Deutsch").click()
+    expect(mine.locator("html")).to_have_attribute("lang", "de")
+    assert mine.url.endswith("?status=active")
+    expect(mine.locator("tbody tr")).to_have_count(1)
