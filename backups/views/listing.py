@@ -129,6 +129,9 @@ def _page(request: AccountRequest, account: Account, *, name: str) -> HttpRespon
     context["next_url"] = ""
     if context["next_id"] is not None:
         context["next_url"] = f"{page_url}?{urlencode({**kept, 'before': context['next_id']})}"
+    context["found_count"] = sum(section.total for section in context["sections"])
+    # Of one list all backups are counted, not those of the page.
+    context["is_part"] = (context["first_url"] or context["next_url"]) and not context["is_one_list"]
     if request.htmx:
         return render(request, "backups/_found.html", context)
     context["totals"] = totals(account, stock)

@@ -118,3 +118,14 @@ def test_choosing_a_language_keeps_what_was_chosen_on_the_page(mine: Page, news:
     expect(mine.locator("html")).to_have_attribute("lang", "de")
     assert mine.url.endswith("?status=active")
     expect(mine.locator("tbody tr")).to_have_count(1)
+
+
+def test_what_a_search_found_is_said_without_changing_how_the_page_looks(mine: Page, news: Group) -> None:
+    mine.goto(f"/a/{news.account.slug}/recipients/")
+    told = mine.locator("#found-count")
+    expect(told).to_have_text("")
+    mine.get_by_role("searchbox").press_sequentially(news.name[:2])
+    expect(told).to_have_text("1 list found")
+    mine.get_by_role("searchbox").fill("none")
+    expect(told).to_have_text("No list found")
+    assert told.evaluate("told => told.offsetWidth") <= 1

@@ -273,6 +273,20 @@ def test_a_list_of_another_account_cannot_be_asked_for(
     assert "Secret list" not in html
 
 
+def test_who_cannot_see_a_filter_is_told_how_many_backups_it_found(
+    news: Group, lists: Lists, olivia: User, client_of: ClientOf
+) -> None:
+    for _round in range(6):
+        lists.load(MORE, into=news)
+    for query, told in (
+        ("?q=News", "7 backups found"),
+        (f"?list={news.pk}", "7 backups found"),
+        ("?q=none", "No backup found"),
+    ):
+        answer = client_of(olivia).get(PATH + query, headers={"HX-Request": "true"})
+        assert f'<p hx-swap-oob="innerHTML:#found-count">{told}</p>' in answer.text
+
+
 def test_htmx_gets_the_lists_alone(backup: Snapshot, olivia: User, client_of: ClientOf) -> None:
     answer = client_of(olivia).get(PATH, headers={"HX-Request": "true"})
     assert "<html" not in answer.text

@@ -21,6 +21,18 @@ def test_a_search_stays_within_the_status_that_is_chosen(
     assert "Nobody with this status has this in the address." in found
 
 
+def test_who_cannot_see_a_search_is_told_how_many_recipients_it_found(
+    news: Group, olivia: User, client_of: ClientOf, url: Address
+) -> None:
+    for asked, told in (
+        ({"q": "anna"}, "1 recipient found"),
+        ({"q": "example"}, "4 recipients found"),
+        ({"q": "none"}, "Nobody in this list has this in the address."),
+    ):
+        answer = client_of(olivia).get(url("group-show", news.pk), asked, headers={"HX-Request": "true"})
+        assert f'<p hx-swap-oob="innerHTML:#found-count">{told}</p>' in answer.text
+
+
 def test_who_may_not_go_on_with_an_import_sees_it_without_a_button(
     news: Group, lists: Lists, edith: User, victor: User, client_of: ClientOf, url: Address
 ) -> None:

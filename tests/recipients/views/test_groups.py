@@ -24,6 +24,7 @@ from recipients import exports
 from recipients.actions.groups import change_group, create_group
 from recipients.exports import KINDS
 from recipients.models import Change, Group
+from recipients.views.groups import LISTS_SHOWN
 from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists, acting
 from tests.recipients.views.conftest import Address, person
@@ -47,6 +48,26 @@ def queries(client: Client, path: str) -> int:
     ) as asked:
         assert client.get(path).status_code == 200
     return len(asked)
+
+
+def test_who_cannot_see_a_search_is_told_how_many_lists_it_found(
+    lists: Lists, news: Group, olivia: User, client_of: ClientOf, url: Address
+) -> None:
+    for number in range(LISTS_SHOWN):
+        create_group(news.account, actor=lists.actor, name=f"List {number}")
+    client = client_of(olivia)
+    for search, told in (
+        ("News", "1 list found"),
+        ("List 1", "11 lists found"),
+        ("", "50 lists found (on this page)"),
+        ("none", "No list found"),
+    ):
+        answer = client.get(url("groups"), {"q": search}, headers={"HX-Request": "true"})
+        assert f'<p hx-swap-oob="innerHTML:#found-count">{told}</p>' in answer.text
+    # A page that is opened is read from its beginning.
+    page = client.get(url("groups"), {"q": "News"}).text
+    assert "hx-swap-oob" not in page
+    assert 'id="found-count" role="status"></p>' in page
 
 
 def test_the_overview_counts_the_recipients_of_each_list_by_status(
