@@ -36,6 +36,12 @@ BROKEN_WORDS = """most => [...document.querySelectorAll(".people-table tbody :is
   }
   return found;
 })"""
+# The texts that reach over the edge of the part they stand in.
+OVER_THE_EDGE = """([part, inner]) => [...document.querySelectorAll(part)].flatMap(part => {
+  const edge = part.getBoundingClientRect().right - parseFloat(getComputedStyle(part).paddingRight);
+  return [...part.querySelectorAll(inner)].filter(text => !text.closest(".visually-hidden")
+    && text.getBoundingClientRect().right > edge + 0.5).map(text => text.textContent.trim());
+})"""
 DROP_ZONE = """() => {
   const box = selector => document.querySelector(selector).getBoundingClientRect();
   const field = document.querySelector(".drop input"), zone = box(".drop"), under = box(".drop-line").bottom;
@@ -129,3 +135,22 @@ def test_long_names_of_columns_stay_apart(mine: Page, people: Group) -> None:
     names.nth(3).evaluate("cell => { cell.textContent = 'Zurückgekommen (Bounce)' }")
     wide = names.evaluate_all("cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth)")
     assert wide == []
+
+
+@pytest.mark.parametrize("width", [380, 360, 320])
+def test_times_and_facts_stay_within_their_cards_on_the_narrowest_phones(
+    width: int, mine: Page, lists: Lists, people: Group, olivia: User
+) -> None:
+    User.objects.filter(pk=olivia.pk).update(language="de")
+    lists.load(PEOPLE.replace("Anna", "Anne"), into=people)
+    Snapshot.objects.update(recipients=123_456, size_bytes=123_456_789)
+    open_at(
+        mine,
+        f"/a/acme/recipients/{people.pk}/people/{people.recipients.get(key='anna@example.com').pk}/",
+        width=width,
+    )
+    assert mine.evaluate(OVER_THE_EDGE, [".card-body", ".moment"]) == []
+    open_at(mine, f"/a/acme/backups/{Snapshot.objects.get().pk}/", width=width)
+    assert mine.evaluate(OVER_THE_EDGE, [".card-body", ".moment"]) == []
+    open_at(mine, "/a/acme/backups/", width=width)
+    assert mine.evaluate(OVER_THE_EDGE, [".backup-rows tbody tr", "td, th"]) == []
