@@ -154,3 +154,12 @@ def test_times_and_facts_stay_within_their_cards_on_the_narrowest_phones(
     assert mine.evaluate(OVER_THE_EDGE, [".card-body", ".moment"]) == []
     open_at(mine, "/a/acme/backups/", width=width)
     assert mine.evaluate(OVER_THE_EDGE, [".backup-rows tbody tr", "td, th"]) == []
+
+
+def test_a_button_with_a_long_text_is_no_wider_than_a_phone(mine: Page, people: Group, olivia: User) -> None:
+    User.objects.filter(pk=olivia.pk).update(language="de")
+    open_at(mine, f"/a/acme/recipients/{people.pk}/people/add/", width=360)
+    wide = mine.locator(".submit .btn").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"
+    )
+    assert wide == []
