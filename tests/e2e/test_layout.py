@@ -163,3 +163,19 @@ def test_a_button_with_a_long_text_is_no_wider_than_a_phone(mine: Page, people: 
         "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"
     )
     assert wide == []
+
+
+def test_how_often_a_word_of_a_status_stands_in_a_file_is_one_number(mine: Page, lists: Lists) -> None:
+    rows = [f"a{number}@example.com,perhaps-somehow-subscribed" for number in range(1234)]
+    draft = lists.draft("\n".join(["email,status", "b@example.com,active", *rows]))
+    open_at(mine, f"/a/acme/recipients/import/{draft.pk}/mode/", width=380)
+    count = mine.locator(".is-unknown .spelling-count")
+    expect(count).to_have_text("1,234")
+    lines = count.evaluate(
+        """count => {
+          const text = document.createRange();
+          text.selectNodeContents(count);
+          return text.getClientRects().length;
+        }"""
+    )
+    assert lines == 1
