@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,8 +15,10 @@ from backupsvc.accounts.seen import compare_with_seen
 from backupsvc.errors import Refusal
 from backupsvc.wording import say
 from recipients.actions.recipients import PARSERS, REASON_LENGTH
+from recipients.addresses import parse_address
 from recipients.forms.days import in_full
 from recipients.models import Attribute, AttributeType, Recipient, Status
+from recipients.values import parse_tags
 
 LONGEST_ADDRESS = 320
 LONGEST_VALUE = 10_000
@@ -73,14 +75,15 @@ class RecipientForm(forms.Form):
         return [self[_field_name(attribute)] for attribute in self.attributes]
 
     def clean(self) -> dict[str, Any]:
-        """Each value by the type of its field, so that the reason stands beside it."""
+        """All that is wrong is said at once, each reason beside its field."""
         wish = super().clean() or self.cleaned_data
-        for attribute in self.attributes:
-            name = _field_name(attribute)
+        parsers: dict[str, Callable[[str], object]] = {"email": parse_address, "tags": parse_tags}
+        parsers |= {_field_name(attribute): PARSERS[attribute.type] for attribute in self.attributes}
+        for name, parse in parsers.items():
             if name not in self.changed_data or not wish.get(name, "").strip():
                 continue
             try:
-                PARSERS[attribute.type](wish[name])
+                parse(wish[name])
             except Refusal as refusal:
                 self.add_error(name, say(refusal))
         return wish

@@ -130,6 +130,15 @@ def test_an_address_that_cannot_be_added_is_refused_beside_its_field(
     assert not events("recipient.added")
 
 
+def test_all_that_is_wrong_with_a_recipient_is_said_at_once(
+    news: Group, edith: User, client_of: ClientOf, url: Address
+) -> None:
+    wish = {"email": "nonsense", "tags": "x" * 101}
+    errors = client_of(edith).post(url("recipient-add", news.pk), wish).context["form"].errors
+    assert set(errors) == {"email", "status", "tags"}
+    assert "needs an @" in str(errors["email"])
+
+
 def test_who_unsubscribed_and_was_removed_comes_back_unsubscribed(
     news: Group, edith: User, client_of: ClientOf, url: Address
 ) -> None:
