@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from backups.models import Snapshot
 from backupsvc.accounts.models import User
+from backupsvc.launch.assets import TESTS_ONLY
+from recipients.actions.deletion import delete_group
 from recipients.models import Group
+from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("archives", "uploads")]
@@ -179,3 +182,24 @@ def test_how_often_a_word_of_a_status_stands_in_a_file_is_one_number(mine: Page,
         }"""
     )
     assert lines == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_links_within_sentences_and_small_print_can_be_made_out(
+    scheme: Literal["light", "dark"], mine: Page, lists: Lists, people: Group, sam: User, client_of: ClientOf
+) -> None:
+    mine.emulate_media(color_scheme=scheme)
+    delete_group(people, actor=lists.actor)
+    assert client_of(sam).get("/a/acme/log/").status_code == 200
+    for path in ("recipients", "recipients/new", "backups", "log"):
+        open_at(mine, f"/a/acme/{path}/", width=DESK)
+        mine.evaluate(TESTS_ONLY.read_text(encoding="utf-8"))
+        found: dict[str, Any] = mine.evaluate("axe.run({runOnly: ['link-in-text-block', 'color-contrast']})")
+        assert [one["nodes"][0]["html"] for one in found["violations"]] == [], path
+    mine.goto("/a/acme/recipients/new/")
+    expect(mine.get_by_role("link", name="Make the list from them")).to_have_css(
+        "text-decoration-line", "underline"
+    )
+    expect(mine.get_by_role("navigation").get_by_role("link").first).to_have_css(
+        "text-decoration-line", "none"
+    )
