@@ -43,6 +43,14 @@ class FilterForm(forms.Form):
         self.fields["cause"].choices = [("", _("All causes")), *Cause.choices]  # type: ignore[attr-defined]
         self.is_valid()
 
+    def clean(self) -> dict[str, Any]:
+        """No day is after the last and before the first: nothing is found, and why is said."""
+        asked = super().clean() or self.cleaned_data
+        since, until = asked.get("since"), asked.get("until")
+        if since and until and since > until:
+            self.add_error(None, gettext("The day under “From” is after the one under “To”."))
+        return asked
+
     def filters(self) -> Filters:
         """What is asked for, in the account's time zone: from the first day's start to the last one's end."""
         asked = self.cleaned_data

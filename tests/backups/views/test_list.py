@@ -245,6 +245,16 @@ def test_filters_find_by_list_cause_day_and_name(
     assert "No backup found" in page(client_of, olivia, "?q=nothing+like+it")
 
 
+def test_a_first_day_after_the_last_one_is_why_nothing_is_found(
+    backup: Snapshot, olivia: User, client_of: ClientOf
+) -> None:
+    said = "The day under “From” is after the one under “To”."
+    assert said in page(client_of, olivia, "?since=2026-11-30&until=2026-11-29")
+    part = client_of(olivia).get(f"{PATH}?since=2026-11-30&until=2026-11-29", headers={"HX-Request": "true"})
+    assert f'#found-count">{said}</p>' in part.text
+    assert said not in page(client_of, olivia, "?since=2026-11-30&until=2026-11-30")
+
+
 @pytest.mark.parametrize(
     "query",
     [
