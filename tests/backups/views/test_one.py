@@ -174,9 +174,13 @@ def test_the_only_backup_of_a_deleted_list_has_nothing_to_be_compared_with(
     change = delete_group(news, actor=operator())
     drain(Job.objects.get(kind="recipients.delete_group", subject_id=change.pk))
     client = client_of(olivia)
-    assert "came" in client.get(path_of(backup, "compare/")).text  # with the one made before the deletion
+    page = client.get(path_of(backup, "compare/")).text
+    assert "came" in page  # compared with the one made before the deletion
+    assert "Compare with" in page
     Snapshot.objects.filter(change=change).update(state=SnapshotState.EXPIRED)
-    assert "Nothing to compare with" in client.get(path_of(backup, "compare/")).text
+    page = client.get(path_of(backup, "compare/")).text
+    assert "Nothing to compare with" in page
+    assert "Compare with" not in page
 
 
 def test_a_backup_is_not_compared_with_one_of_another_list(
