@@ -78,6 +78,17 @@ def test_after_signing_in_one_is_where_one_clicked(
     assert parse_qs(address.query)["next"] == [comes_back_to]
 
 
+@pytest.mark.parametrize(("method", "is_told"), [("post", True), ("get", False)])
+def test_whose_session_ended_is_told_that_what_they_sent_is_not_saved(
+    method: str, is_told: bool, account: Account
+) -> None:
+    client, form = Client(), "http://testserver/a/acme/settings/privacy/"
+    answer = getattr(client, method)("/a/acme/settings/privacy/", headers={"Referer": form})
+    page = client.get(answer.headers["Location"]).text
+    assert ("You were signed out. What you sent was not saved." in page) == is_told
+    assert "You were signed out" not in client.get("/accounts/login/").text
+
+
 @pytest.mark.parametrize(
     ("shown", "comes_back_to"),
     [

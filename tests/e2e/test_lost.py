@@ -75,3 +75,21 @@ def test_whose_session_is_over_signs_in_and_is_where_they_were(mine: Page, news:
     mine.get_by_role("button", name="Sign in").click()
     expect(mine.locator("tbody tr")).to_have_count(2)
     assert mine.url.endswith(shown)
+
+
+def test_whose_session_is_over_is_told_that_a_form_was_not_saved_and_is_back_at_it(
+    mine: Page, news: Group, olivia: User
+) -> None:
+    form = f"/a/{news.account.slug}/recipients/{news.pk}/people/add/"
+    mine.goto(form)
+    mine.get_by_label("E-mail").fill("carla@example.com")
+    mine.get_by_label("Active").check()
+    Session.objects.all().delete()
+    mine.get_by_role("button", name="Add", exact=True).click()
+    expect(mine.get_by_text("What you sent was not saved")).to_be_visible()
+    mine.locator("[name=login]").fill(olivia.email)
+    mine.locator("[name=password]").fill("correct horse")
+    mine.get_by_role("button", name="Sign in").click()
+    expect(mine.get_by_role("heading", name="Add recipient")).to_be_visible()
+    assert mine.url.endswith(form)
+    assert news.recipients.count() == 2

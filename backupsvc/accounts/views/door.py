@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec, cast
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
@@ -102,8 +104,12 @@ def _to_sign_in_first(view: Callable[..., HttpResponseBase]) -> Callable[..., Ht
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
         answer = redirect_to_login(shown_path(request))
-        # Or the sign-in would stand within a part of the page.
-        return HttpResponseClientRedirect(answer.url) if cast("SignedInRequest", request).htmx else answer
+        if cast("SignedInRequest", request).htmx:
+            # Or the sign-in would stand within a part of the page.
+            return HttpResponseClientRedirect(answer.url)
+        if request.method == "POST":
+            messages.warning(request, _("You were signed out. What you sent was not saved."))
+        return answer
 
     return opened
 
