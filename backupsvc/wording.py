@@ -546,7 +546,7 @@ TEXTS: dict[str, str | Promise] = {
         "“%(value)s” can be read as two numbers: point or comma may be decimal or grouping. Write it "
         "without grouping."
     ),
-    "value.status": _("“%(value)s” is not a status. Use active, unconfirmed, inactive or bounced."),
+    "value.status": _("“%(value)s” is not a status. Use active, unconfirmed, unsubscribed or bounced."),
     "value.tag_too_long": _("A tag is too long: at most %(limit)s characters are possible."),
     "value.time": _("“%(value)s” is not a time. Write it as 2026-12-31 23:59."),
     "value.too_long": _("The value is too long: at most %(limit)s characters are possible."),

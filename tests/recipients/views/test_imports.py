@@ -281,6 +281,18 @@ def test_what_new_recipients_become_is_asked_and_never_guessed(wizard: Wizard) -
     assert change.state == "draft"
 
 
+def test_the_words_that_a_bad_status_is_told_are_understood(wizard: Wizard) -> None:
+    page = wizard.get("change-preview", wizard.preview(wizard.begin("email,status\na@example.com,perhaps\n")))
+    (told,) = re.findall(r"is not a status\. Use ([a-z, ]+)\.", page)
+    words = re.split(", | or ", told)
+    assert words == ["active", "unconfirmed", "unsubscribed", "bounced"]
+    rows = "".join(f"{word}@example.com,{word}\n" for word in words)
+    wizard.whole_way(f"email,status\n{rows}", upload={"name": "Mended"})
+    found = {recipient.email: recipient.status for recipient in Recipient.objects.all()}
+    meant = ["active", "unconfirmed", "inactive", "bounced"]
+    assert found == {f"{word}@example.com": status for word, status in zip(words, meant, strict=True)}
+
+
 def test_our_own_file_comes_back_with_next_alone(wizard: Wizard, lists: Lists) -> None:
     group = lists.group(
         "email,status,registered,tags,First name\n"
