@@ -41,7 +41,7 @@ def test_a_time_says_day_hour_and_zone() -> None:
     with translation.override("en"), timezone.override(zoneinfo.ZoneInfo("Europe/Rome")):
         drawn = moment(dt.datetime(2026, 11, 2, 9, 5, tzinfo=dt.UTC))
     assert drawn == (
-        '<time class="moment" datetime="2026-11-02T09:05:00+00:00" title="Nov. 2, 2026, 10:05 a.m. CET">'
+        '<time class="moment" datetime="2026-11-02T09:05:00+00:00" title="2 Nov 2026, 10:05 CET">'
         '2 Nov 2026, 10:05 <span class="zone">CET</span></time>'
     )
 

@@ -140,7 +140,7 @@ def moment(value: dt.datetime | None, style: str = "long") -> str | SafeString:
         return "–"
     local, language = timezone.localtime(value), get_language() or ""
     zone = escape(local.tzname() or "")
-    title = escape(written(local, "DATETIME_FORMAT", language))
+    title = escape(written(local, _format("short", language), language))
     text = escape(written(local, _format(style, language), language))
     ending = f' <span class="zone">{zone}</span>' if style == "long" else ""
     iso = value.isoformat(timespec="seconds")
@@ -151,7 +151,7 @@ def moment(value: dt.datetime | None, style: str = "long") -> str | SafeString:
 
 @register.filter
 def spoken(value: dt.datetime, style: str = "short") -> str:
-    """The words of a `moment` alone, for where there is room for text only; "numbers" has no words."""
+    """The words of a `moment` alone, for where there is room for text only."""
     language = get_language() or ""
     return written(timezone.localtime(value), _format(style, language), language)
 
@@ -159,8 +159,6 @@ def spoken(value: dt.datetime, style: str = "short") -> str:
 @lru_cache(maxsize=64)
 def _format(style: str, language: str) -> str:
     """Looked up in the active language, which `language` names."""
-    if style == "numbers":
-        return "SHORT_DATETIME_FORMAT"
     if style == "day":
         # Translators: how a date is written, in Django's date format letters.
         return pgettext("date format", "j M Y")

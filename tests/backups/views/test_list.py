@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -50,6 +50,15 @@ def test_a_row_says_when_why_from_which_file_who_and_how_many(
         assert said in html
     assert f'id="backup-{backup.pk}"' in html
     assert "CET" in html or "CEST" in html
+
+
+def test_a_row_writes_its_time_in_one_way(backup: Snapshot, olivia: User, client_of: ClientOf) -> None:
+    made = datetime(2026, 11, 30, 9, 28, tzinfo=UTC)
+    Snapshot.objects.filter(pk=backup.pk).update(created_at=made, expires_at=made + timedelta(days=30))
+    html = page(client_of, olivia)
+    assert 'title="30 Nov 2026, 10:28 CET">30 Nov 2026, 10:28 <span' in html
+    assert "Actions for the backup of News, 30 Nov 2026, 10:28" in html
+    assert "a.m." not in html
 
 
 def test_a_row_says_how_many_more_than_in_the_backup_before(
