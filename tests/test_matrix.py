@@ -85,7 +85,7 @@ DOORS |= {
         "change-confirm": Door(VIEW, EDIT),
         "change-progress": READ,
         "change-result": READ,
-        "change-cancel": Door(None, EDIT),
+        "change-cancel": Door(EDIT, EDIT),
         "change-retry": Door(None, EDIT),
         "change-rejected": Door(None, EXPORT),
     }.items()

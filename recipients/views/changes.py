@@ -111,11 +111,13 @@ def result(request: AccountRequest, account: Account, change_id: int) -> HttpRes
     return render(request, "recipients/change_result.html", context)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @account_view()
 def cancel(request: AccountRequest, account: Account, change_id: int) -> HttpResponseBase:
-    """Stop a change that is not written yet."""
+    """Stop a change that is not written yet; ask first where somebody's work would be lost."""
     change = _mine(request, account, change_id)
+    if request.method != "POST" or _is_to_be_asked(request, change):
+        return _cancel(request, account, change)
     try:
         cancel_change(change, actor=request.actor)
     except (Forbidden, NotFound):
@@ -148,6 +150,25 @@ def rejected(request: AccountRequest, account: Account, change_id: int) -> HttpR
     """The rows that could not be used, as a file to mend. POST, because it is written down in the log."""
     change = get_change(request.actor, account=account, change_id=change_id, permission=Permission.EXPORT)
     return attachment(export_rejected(change, actor=request.actor))
+
+
+def _is_to_be_asked(request: AccountRequest, change: Change) -> bool:
+    """Whether it is somebody else's, or all the work is in it already; not again for what was answered."""
+    if change.has_ended or change.kind == ChangeKind.DELETION:
+        return False
+    is_ready = change.kind == ChangeKind.IMPORT and change.state == ChangeState.PREVIEW
+    # An answer is for the state that was asked about: a preview may have been confirmed meanwhile.
+    return (is_ready or change.user_id != request.user.pk) and request.POST.get("sure") != change.state
+
+
+def _cancel(request: AccountRequest, account: Account, change: Change) -> HttpResponse:
+    if change.has_ended or change.kind == ChangeKind.DELETION:
+        return redirect(page_of(change), account.slug, change.pk)
+    context = _context(request, account, change) | {
+        "is_mine": change.user_id == request.user.pk,
+        "stay_url": reverse(page_of(change), args=[account.slug, change.pk]),
+    }
+    return render(request, "recipients/change_cancel.html", context)
 
 
 def _form(change: Change) -> ConfirmForm:

@@ -28,6 +28,7 @@ from recipients.imports.mapping import Mapping, column_cells, fitting_type
 from recipients.imports.survey import Survey
 from recipients.models import Change, ChangeKind, ChangeState, Group, Import, shown_file_name
 from recipients.selectors import groups_of, unfinished_changes
+from recipients.views.change_lines import lines_of
 from recipients.views.import_steps import page_of, steps
 
 SAMPLE_ROWS = 8
@@ -60,7 +61,7 @@ def upload(request: AccountRequest, account: Account) -> HttpResponseBase:
         "steps": steps("import-new", account=account),
         "has_lists": groups_of(account).exists(),
         "size_limit": settings.UPLOAD_LIMIT_BYTES,
-        "unfinished": [(change, page_of(change)) for change in _unfinished_imports(account)],
+        "unfinished": lines_of(_unfinished_imports(account), account=account),
     }
     return render(request, "recipients/import_upload.html", context)
 

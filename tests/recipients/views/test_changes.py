@@ -22,13 +22,14 @@ from backupsvc.jobs.clock import database_now
 from backupsvc.jobs.models import ENDED, Job
 from backupsvc.jobs.runner import drain
 from recipients.actions import imports
-from recipients.actions.changes import confirm_change
+from recipients.actions.changes import cancel_change, confirm_change
 from recipients.actions.deletion import delete_group
 from recipients.actions.groups import change_group
 from recipients.actions.recipients import unsubscribe
 from recipients.models import Change, Group, Recipient, Status
 from tests.fixtures.cast import ClientOf
-from tests.fixtures.lists import Lists, table
+from tests.fixtures.filled import filled
+from tests.fixtures.lists import Lists, acting, table
 
 PEOPLE = "email,First name\nanna@example.com,Anna\nbob@example.com,Bob\n"
 BACK = "email,status,First name\nanna@example.com,active,Changed\n"
@@ -311,8 +312,57 @@ def test_who_may_only_look_sees_all_and_does_nothing(
         assert client_of(stranger).get(at(name, change)).status_code == 404
 
 
-def test_what_changes_something_is_never_a_link(lists: Lists, olivia_client: Client) -> None:
-    assert olivia_client.get(at("change-cancel", lists.preview(PEOPLE))).status_code == 405
+def test_a_link_only_asks_whether_to_discard(lists: Lists, olivia_client: Client) -> None:
+    change = lists.preview(PEOPLE)
+    assert "Discard this import?" in shown(olivia_client, "change-cancel", change)
+    change.refresh_from_db()
+    assert change.state == "preview"
+    cancel_change(change, actor=lists.actor)
+    answer = olivia_client.get(at("change-cancel", change))
+    assert answer.headers["Location"] == at("change-result", change)
+
+
+@pytest.mark.parametrize("has_preview", [False, True])
+@pytest.mark.parametrize("is_mine", [False, True])
+def test_who_would_lose_work_is_asked_before_an_import_is_discarded(
+    is_mine: bool,
+    has_preview: bool,
+    lists: Lists,
+    olivia: User,
+    edith: User,
+    client_of: ClientOf,
+    olivia_client: Client,
+) -> None:
+    begun = lists.preview if has_preview else lists.draft
+    change = Change.objects.get(pk=begun(PEOPLE, actor=acting(olivia if is_mine else edith)).pk)
+    lines = olivia_client.get(reverse("recipients:import-new", args=["acme"])).text
+    assert ("Olivia</bdi> (you)" if is_mine else "Edith</bdi> ·") in lines
+    assert ("waits for confirmation" if has_preview else "begun, not confirmed yet") in lines
+    answer = olivia_client.post(at("change-cancel", change))
+    change.refresh_from_db()
+    if is_mine and not has_preview:
+        assert (answer.status_code, change.state) == (302, "cancelled")
+        return
+    assert (answer.status_code, change.has_ended) == (200, False)
+    assert ("You began it" if is_mine else "<bdi>Edith</bdi> began it") in answer.text
+    answer = olivia_client.post(at("change-cancel", change), filled(answer.text, with_field="sure"))
+    change.refresh_from_db()
+    assert (answer.status_code, change.state) == (302, "cancelled")
+
+
+def test_an_answer_is_not_for_what_was_confirmed_meanwhile(
+    lists: Lists, edith: User, client_of: ClientOf, olivia_client: Client
+) -> None:
+    change = lists.preview(PEOPLE, actor=acting(edith))
+    asked = olivia_client.post(at("change-cancel", change)).text
+    confirmed(client_of(edith), change)
+    answer = olivia_client.post(at("change-cancel", change), filled(asked, with_field="sure"))
+    assert "Stop it?" in answer.text
+    change.refresh_from_db()
+    assert change.state == "active"
+    olivia_client.post(at("change-cancel", change), filled(answer.text, with_field="sure"))
+    change.refresh_from_db()
+    assert change.state == "cancelled"
 
 
 def test_asking_anew_for_a_confirmation_leads_to_the_page_of_the_change(
