@@ -152,6 +152,9 @@ TEXTS: dict[str, str | Promise] = {
     "attribute.unknown": _("This list has no field called “%(name)s”."),
     "blocklist.erased": _("An erased person cannot be unblocked: their address is no longer known here."),
     "blocklist.not_found": _("There is no such entry on the blocklist any more."),
+    "blocklist.undo_over": _(
+        "This removal cannot be undone any more. Block the address or domain anew, if that is right."
+    ),
     "change.already_ended": _("This has ended already (%(state)s): there is nothing left to stop."),
     "change.backup_not_optional": _("This change always makes a backup first."),
     "change.list_kept_changing": _(

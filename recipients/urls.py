@@ -32,6 +32,11 @@ urlpatterns = [
         group_settings.blocklist_remove,
         name="blocklist-remove",
     ),
+    path(
+        "recipients/<int:group_id>/settings/blocklist/<int:entry_id>/put-back/",
+        group_settings.blocklist_put_back,
+        name="blocklist-put-back",
+    ),
     # Its recipients
     path("recipients/<int:group_id>/people/add/", people.add, name="recipient-add"),
     path("recipients/<int:group_id>/people/<int:recipient_id>/", people.show, name="recipient-show"),

@@ -71,6 +71,7 @@ DOORS |= {
         "field-delete": Door(MANAGE, MANAGE),
         "group-blocklist": Door(VIEW, EDIT),
         "blocklist-remove": Door(None, MANAGE),
+        "blocklist-put-back": Door(None, MANAGE),
         "recipient-add": Door(EDIT, EDIT),
         "recipient-show": READ,
         "recipient-edit": Door(EDIT, EDIT),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from django.db import transaction
 
@@ -36,14 +37,7 @@ def block(
         entry.comment = comment[:255]
         entry.save(update_fields=["comment"])
     if made:
-        record(
-            "blocklist.added",
-            account=account,
-            actor=actor,
-            group_id=group.pk if group else None,
-            target=str(entry.kind),
-            entry=entry.pk,
-        )
+        _note("blocklist.added", entry, actor=actor)
     return entry
 
 
@@ -53,15 +47,43 @@ def unblock(entry: BlocklistEntry, *, actor: Actor) -> None:
     require(actor, account=entry.account, permission=Permission.MANAGE)
     if entry.kind == BlocklistEntry.Kind.ERASED:
         raise Refusal("blocklist.erased")
+    _note("blocklist.removed", entry, actor=actor)
+    entry.delete()
+
+
+@transaction.atomic
+def put_back(
+    account: Account,
+    *,
+    actor: Actor,
+    entry_id: int,
+    kind: str,
+    pattern: str,
+    comment: str,
+    created_at: datetime,
+    group: Group | None = None,
+) -> BlocklistEntry:
+    """Undo `unblock`: the entry as it was, in its old place. One that was made anew meanwhile stays."""
+    require(actor, account=account, permission=Permission.MANAGE)
+    was = {"pk": entry_id, "kind": kind, "comment": comment, "created_at": created_at}
+    entry, made = BlocklistEntry.objects.get_or_create(
+        account=account, group=group, pattern=pattern, defaults=was
+    )
+    if made:
+        _note("blocklist.added", entry, actor=actor)
+    return entry
+
+
+def _note(event: str, entry: BlocklistEntry, *, actor: Actor) -> None:
+    """Write down what happened to an entry, without whom it is about."""
     record(
-        "blocklist.removed",
+        event,
         account=entry.account,
         actor=actor,
         group_id=entry.group_id,
         target=str(entry.kind),
         entry=entry.pk,
     )
-    entry.delete()
 
 
 def _parsed(pattern: str) -> tuple[BlocklistEntry.Kind, str]:

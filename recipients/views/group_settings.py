@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from django.contrib import messages
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -17,12 +19,13 @@ from backupsvc.accounts.views.door import AccountRequest, account_view
 from backupsvc.errors import NotFound
 from recipients.access import get_attribute, get_blocklist_entry, get_group
 from recipients.actions.attributes import create_attribute, delete_attribute
-from recipients.actions.blocklist import block, unblock
+from recipients.actions.blocklist import block, put_back, unblock
 from recipients.actions.groups import change_group
 from recipients.forms.settings import THIS_LIST, BlockForm, FieldForm, SettingsForm
 from recipients.models import MOST_ATTRIBUTES, Attribute, Group
 from recipients.selectors import attributes_of, blocklist_page, groups_of
 from recipients.views.told import told_next, told_on
+from recipients.views.unblocked import find, forget, remember, unblocked
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -120,6 +123,7 @@ def blocklist(request: AccountRequest, account: Account, group_id: int) -> HttpR
         "form": form,
         "tab": "blocklist",
         "entries": page.items,
+        "unblocked": unblocked(request, account, group),
         "q": search,
         "first_url": f"{path}?{urlencode(chosen)}" if "before" in request.GET else "",
         "next_url": f"{path}?{urlencode(chosen | {'before': page.next_id})}" if page.next_id else "",
@@ -140,9 +144,26 @@ def blocklist_remove(
     if entry.group_id not in (None, group.pk):
         raise NotFound("blocklist.not_found")
     with told_next(request):
+        removed = copy(entry)
         unblock(entry, actor=request.actor)
+        remember(request, removed)
         text = _("%(pattern)s is no longer blocked. Nobody was added to a list by this.")
         messages.success(request, text % {"pattern": entry.pattern})
+    return redirect("recipients:group-blocklist", account.slug, group.pk)
+
+
+@require_POST
+@account_view(Permission.MANAGE)
+def blocklist_put_back(
+    request: AccountRequest, account: Account, group_id: int, entry_id: int
+) -> HttpResponseBase:
+    """Undo a removal: the entry as it was."""
+    group = _group(request, account, group_id)
+    with told_next(request):
+        found = find(request, account, group, entry_id)
+        entry = put_back(account, actor=request.actor, group=group if found.group_id else None, **found.was)
+        forget(request, entry_id)
+        messages.success(request, _("%(pattern)s is blocked.") % {"pattern": entry.pattern})
     return redirect("recipients:group-blocklist", account.slug, group.pk)
 
 

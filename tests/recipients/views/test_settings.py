@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from django.test import Client
 
 from backupsvc.accounts.models import Account, AuditEntry, User
 from recipients.actions.attributes import create_attribute
@@ -226,3 +229,80 @@ def test_the_entry_of_another_list_is_not_there(
     assert client.post(url("blocklist-remove", news.pk, entry.pk)).status_code == 404
     assert "zoe@example.com" not in client.get(url("group-blocklist", news.pk)).text
     assert "zoe@example.com" in client.get(url("group-blocklist", other.pk)).text
+
+
+@pytest.mark.parametrize("of_list", [True, False])
+@pytest.mark.parametrize("pattern", ["zoe@example.com", "*@spam.example"])
+def test_undo_puts_an_entry_back_exactly_as_it_was(
+    pattern: str, of_list: bool, lists: Lists, news: Group, adam: User, client_of: ClientOf, url: Address
+) -> None:
+    group = news if of_list else None
+    entry = block(lists.account, actor=lists.actor, pattern=pattern, comment="asked twice", group=group)
+    BlocklistEntry.objects.filter(pk=entry.pk).update(
+        created_at=datetime(2024, 5, 6, 7, 8, 9, 10, tzinfo=UTC)
+    )
+    (before,) = BlocklistEntry.objects.values()
+    client, undo = client_of(adam), url("blocklist-put-back", news.pk, entry.pk)
+    page = client.post(url("blocklist-remove", news.pk, entry.pk), follow=True).text
+    assert not BlocklistEntry.objects.exists()
+    assert f'action="{undo}"' in page
+    page = client.post(undo, follow=True).text
+    (after,) = BlocklistEntry.objects.values()
+    assert after == before
+    assert undo not in page
+    added = AuditEntry.objects.filter(event="blocklist.added", user=adam).get()
+    assert (added.group_id, added.target) == (entry.group_id, entry.kind)
+
+
+def test_several_entries_are_put_back_one_by_one(
+    lists: Lists, news: Group, adam: User, client_of: ClientOf, url: Address
+) -> None:
+    client = client_of(adam)
+    entries = [block(lists.account, actor=lists.actor, pattern=f"{name}@example.com") for name in "abc"]
+    for entry in entries:
+        client.post(url("blocklist-remove", news.pk, entry.pk))
+    client.post(url("blocklist-put-back", news.pk, entries[1].pk))
+    assert [entry.pattern for entry in BlocklistEntry.objects.all()] == ["b@example.com"]
+    page = client.get(url("group-blocklist", news.pk)).text
+    undos = [url("blocklist-put-back", news.pk, entry.pk) in page for entry in entries]
+    assert undos == [True, False, True]
+
+
+def test_what_was_blocked_again_meanwhile_stays_as_it_is(
+    lists: Lists, news: Group, adam: User, client_of: ClientOf, url: Address
+) -> None:
+    entry = block(lists.account, actor=lists.actor, pattern="zoe@example.com", comment="old")
+    client = client_of(adam)
+    client.post(url("blocklist-remove", news.pk, entry.pk))
+    again = block(lists.account, actor=lists.actor, pattern="zoe@example.com", comment="new")
+    client.post(url("blocklist-put-back", news.pk, entry.pk))
+    (kept,) = BlocklistEntry.objects.all()
+    assert (kept.pk, kept.comment) == (again.pk, "new")
+
+
+def test_a_removal_is_undone_only_by_who_did_it_in_its_place_and_for_an_hour(
+    lists: Lists,
+    news: Group,
+    adam: User,
+    olivia: User,
+    client_of: ClientOf,
+    url: Address,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = lists.group("email\nzoe@example.com\n", name="Other")
+    entry = block(lists.account, actor=lists.actor, pattern="zoe@example.com", group=news)
+    client, path = client_of(adam), url("blocklist-put-back", news.pk, entry.pk)
+    client.post(url("blocklist-remove", news.pk, entry.pk))
+
+    def refused(who: Client, address: str) -> bool:
+        answer = who.post(address, follow=True).text
+        return "cannot be undone any more" in answer and not BlocklistEntry.objects.exists()
+
+    assert refused(client_of(olivia), path)
+    assert refused(client, url("blocklist-put-back", other.pk, entry.pk))
+    assert path not in client.get(url("group-blocklist", other.pk)).text
+    with monkeypatch.context() as patched:
+        patched.setattr("recipients.views.unblocked.KEPT", timedelta(0))
+        assert refused(client, path)
+    client.post(path)
+    assert BlocklistEntry.objects.get().pattern == "zoe@example.com"
