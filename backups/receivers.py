@@ -8,12 +8,14 @@ from backups import policy
 from backups.actions.preparing import prepare
 from backups.actions.snapshots import is_just_verified, read_manifest, record_snapshot, verify
 from backups.models import Cause, Snapshot, SnapshotState
+from backups.selectors import copies_of
+from backupsvc.accounts.models import Account
 from backupsvc.errors import Refusal
 from backupsvc.jobs.models import Job
 from backupsvc.jobs.queue import wait_for
 from recipients.actions.changes import actor_of, note_change
 from recipients.models import Change, Group, Import
-from recipients.signals import change_foreseen, change_requested, rows_about_to_go
+from recipients.signals import Copy, change_foreseen, change_requested, copies_asked, rows_about_to_go
 
 CAUSES = {"import": Cause.IMPORT, "deletion": Cause.DELETION, "restore": Cause.RESTORE, "undo": Cause.UNDO}
 
@@ -48,6 +50,11 @@ def prepare_backup(change: Change, **_signal: Any) -> None:
     # A deleted list is another one once the restore has brought it back.
     if group is not None and group.is_live and _decide(change, group=group).wanted:
         prepare(change, group=group)
+
+
+def tell_of_copies(account: Account, **_signal: Any) -> dict[int, Copy]:
+    """Answer what backups the account's lists have."""
+    return copies_of(account)
 
 
 def _decide(change: Change, *, group: Group) -> policy.Decision:
@@ -89,3 +96,4 @@ def keep_rows_without_sound_copy(group: Group, change: Change, **_signal: Any) -
 change_foreseen.connect(prepare_backup, dispatch_uid="backups.prepare_backup")
 change_requested.connect(back_up_before, dispatch_uid="backups.back_up_before")
 rows_about_to_go.connect(keep_rows_without_sound_copy, dispatch_uid="backups.keep_rows_without_sound_copy")
+copies_asked.connect(tell_of_copies, dispatch_uid="backups.tell_of_copies")

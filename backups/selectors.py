@@ -9,12 +9,13 @@ from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from backups.models import PreparedArchive, Snapshot, SnapshotState
+from backups.models import ArchiveKey, PreparedArchive, Snapshot, SnapshotState
 from backupsvc.accounts.models import Account
 from recipients.models import Group
+from recipients.signals import Copy
 
 SHOWN_PER_GROUP = 3
 
@@ -200,6 +201,36 @@ def damaged(account: Account) -> list[Snapshot]:
     """The backups that cannot be restored because their file is damaged or missing, newest first."""
     snapshots = Snapshot.objects.filter(account=account, state=SnapshotState.COMPLETE)
     return list(snapshots.exclude(damaged_code="").order_by("-pk"))
+
+
+def copies_of(account: Account) -> dict[int, Copy]:
+    """What is known of the backups of each live list, as one asks before values are lost. Two queries.
+
+    As `actions.preparing.same_as`, of all lists at once: current is what an unchanged list refers to.
+    """
+    live = Group.objects.filter(account=account, hidden_at__isnull=True)
+    of_group = Snapshot.objects.filter(account=account, group_id=OuterRef("pk")).order_by("-pk")
+    sound = of_group.filter(state=SnapshotState.COMPLETE, damaged_code="")
+    newest = live.values_list(Subquery(sound.values("pk")[:1]))
+    has_key = Exists(ArchiveKey.objects.filter(archive=OuterRef("archive")))
+    complete = Snapshot.objects.filter(pk__in=newest).annotate(has_key=has_key).select_related("group")
+    written = Snapshot.objects.filter(account=account, state=SnapshotState.WRITING)
+    coming = set(written.values_list("group_id", flat=True))
+    copies = {
+        snapshot.group_id: Copy(
+            made_at=snapshot.created_at,
+            is_current=snapshot.has_key and _is_of_present_state(snapshot),
+            is_coming=snapshot.group_id in coming,
+        )
+        for snapshot in complete
+    }
+    first = Copy(made_at=None, is_current=False, is_coming=True)
+    return dict.fromkeys(coming, first) | copies
+
+
+def _is_of_present_state(snapshot: Snapshot) -> bool:
+    group = snapshot.group
+    return (snapshot.revision, snapshot.group_name) == (group.revision, group.name)
 
 
 def groups_to_choose(stock: Iterable[Shelf]) -> list[tuple[int, str, bool]]:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("backups/", listing.backups, name="list"),
     path("extras/backups/", listing.extras, name="extras"),
     path("backups/make/<int:group_id>/", keeping.make, name="make"),
+    path("backups/make/field/<int:attribute_id>/", keeping.make_before, name="make-before"),
     # One backup
     path("backups/<int:snapshot_id>/", reading.show, name="show"),
     path("backups/<int:snapshot_id>/row/", listing.row, name="row"),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, Count, Exists, Func, OuterRef, Q, QuerySet, Value
+from django.db.models.sql.compiler import SQLCompiler
 
 from backupsvc.accounts.models import Account
 from backupsvc.wording import say_code
@@ -55,6 +57,8 @@ FAILED_TOLD = 5
 
 # So many rows of a list are looked at for one page, whatever is searched for (20 ms on PostgreSQL).
 MOST_LOOKED_AT = 100_000
+# In so many rows of an account a value is looked for; a page must not take longer (a second on SQLite).
+MOST_SEARCHED = 1_000_000
 # Above every character that an address can hold.
 LAST_CHARACTER = "\U0010ffff"
 
@@ -171,6 +175,41 @@ def attributes_of(account: Account, *, group: Group | None = None) -> list[Attri
     own = Q(group=group) if group is not None else Q(pk__in=[])
     fields = Attribute.objects.filter(Q(group__isnull=True) | own, account=account)
     return sorted(fields, key=lambda field: (field.group_id is not None, field.pk))
+
+
+class _HasKey(Func):
+    """Whether a JSON object has a key of this name. On SQLite, Django's own way misses an "ö" or a quote."""
+
+    function = "jsonb_exists"
+    output_field = BooleanField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        """Through a table of the object's keys."""
+        template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
+        return self.as_sql(
+            compiler, connection, template=template, arg_joiner=") WHERE json_each.key = (", **context
+        )
+
+
+@dataclass(frozen=True)
+class Holders:
+    """Lists whose recipients have a value in a field. Not `is_sure`: in so many rows nobody looked."""
+
+    groups: Sequence[Group]
+    is_sure: bool
+
+
+def holders_of(attribute: Attribute) -> Holders:
+    """Where the values of a field are, by the lists' names. Two queries, however many lists there are."""
+    groups = groups_of(attribute.account).select_related("account")
+    if attribute.group_id is not None:
+        groups = groups.filter(pk=attribute.group_id)
+    has_value = Exists(
+        Recipient.objects.filter(_HasKey("attributes", Value(attribute.name)), group=OuterRef("pk"))
+    )
+    found = [group for group in groups if group.recipients_count]
+    is_sure = sum(group.recipients_count for group in found) <= MOST_SEARCHED
+    return Holders(list(groups.filter(has_value)) if is_sure else found, is_sure)
 
 
 def activities_of(recipient: Recipient, *, limit: int = 50) -> list[Activity]:

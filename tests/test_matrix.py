@@ -48,6 +48,7 @@ DOORS: dict[str, Door] = {
     "backups:row": READ,
     "backups:compare": READ,
     "backups:make": Door(None, RESTORE),
+    "backups:make-before": Door(None, RESTORE),
     "backups:restore": Door(RESTORE, RESTORE),
     "backups:download": Door(None, EXPORT),
     "backups:pin": Door(None, RESTORE),

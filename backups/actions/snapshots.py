@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import BinaryIO
@@ -19,10 +19,12 @@ from backups.archive import ArchiveDamaged, ArchiveReader
 from backups.archive import verify as verify_archive
 from backups.archive.manifest import Manifest
 from backups.models import Cause, PreparedArchive, Snapshot, SnapshotState
+from backups.selectors import copies_of
 from backups.storage import ArchiveMissing
 from backupsvc.accounts.access import Permission, require
 from backupsvc.accounts.actor import Actor, Origin, operator
 from backupsvc.accounts.audit import record
+from backupsvc.accounts.models import Account
 from backupsvc.errors import NotFound, Refusal
 from backupsvc.jobs.models import Job, Queue
 from backupsvc.jobs.queue import enqueue
@@ -50,6 +52,20 @@ def request_snapshot(
     """A backup of the list as it is now, made in the background."""
     require(actor, account=group.account, permission=Permission.RESTORE)
     return record_snapshot(group, actor=actor, cause=cause, detail=detail)
+
+
+@transaction.atomic
+def request_missing(account: Account, groups: Iterable[Group], *, actor: Actor) -> int:
+    """A backup of each of these lists that has none of its present state: of how many."""
+    require(actor, account=account, permission=Permission.RESTORE)
+    copies = copies_of(account)
+    count = 0
+    for group in groups:
+        copy = copies.get(group.pk)
+        if copy is None or not (copy.is_current or copy.is_coming):
+            record_snapshot(group, actor=actor, cause=Cause.MANUAL)
+            count += 1
+    return count
 
 
 def record_snapshot(

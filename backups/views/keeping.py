@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from backups.access import get_snapshot
@@ -15,9 +16,10 @@ from backups.selectors import others_of
 from backups.views.way_back import back
 from backupsvc.accounts.access import Permission
 from backupsvc.accounts.models import Account
-from backupsvc.accounts.templatetags.ui import spoken
+from backupsvc.accounts.templatetags.ui import number, spoken
 from backupsvc.accounts.views.door import AccountRequest, account_view
-from recipients.access import get_group
+from recipients.access import get_attribute, get_group
+from recipients.selectors import holders_of
 from recipients.views.told import told_next
 
 
@@ -29,6 +31,21 @@ def make(request: AccountRequest, account: Account, group_id: int) -> HttpRespon
     with told_next(request):
         snapshots.request_snapshot(group, actor=request.actor)
         messages.success(request, _("A backup of %(name)s is being made.") % {"name": group.name})
+    return back(request, account)
+
+
+@require_POST
+@account_view(Permission.RESTORE)
+def make_before(request: AccountRequest, account: Account, attribute_id: int) -> HttpResponseBase:
+    """Back up all lists that have values in a field, before it is deleted."""
+    attribute = get_attribute(request.actor, account=account, attribute_id=attribute_id)
+    with told_next(request):
+        groups = holders_of(attribute).groups
+        count = snapshots.request_missing(account, groups, actor=request.actor)
+        text = ngettext(
+            "A backup of %(count)s list is being made.", "Backups of %(count)s lists are being made.", count
+        )
+        messages.success(request, text % {"count": number(count)})
     return back(request, account)
 
 

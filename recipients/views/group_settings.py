@@ -23,7 +23,8 @@ from recipients.actions.blocklist import block, put_back, unblock
 from recipients.actions.groups import change_group
 from recipients.forms.settings import THIS_LIST, BlockForm, FieldForm, SettingsForm
 from recipients.models import MOST_ATTRIBUTES, Attribute, Group
-from recipients.selectors import attributes_of, blocklist_page, groups_of
+from recipients.selectors import attributes_of, blocklist_page, holders_of
+from recipients.views.backup_note import loss_of
 from recipients.views.told import told_next, told_on
 from recipients.views.unblocked import find, forget, remember, unblocked
 
@@ -78,7 +79,7 @@ def fields(request: AccountRequest, account: Account, group_id: int) -> HttpResp
 def field_delete(
     request: AccountRequest, account: Account, group_id: int, attribute_id: int
 ) -> HttpResponseBase:
-    """Say that the values go too, in how many lists; ask; delete."""
+    """Say which lists lose values, and when each was backed up; ask; delete."""
     group = _group(request, account, group_id)
     attribute = _attribute(request, account, group, attribute_id)
     if request.method == "POST":
@@ -88,10 +89,12 @@ def field_delete(
                 request, _("The field “%(name)s” and its values are deleted.") % {"name": attribute.name}
             )
         return redirect("recipients:group-fields", account.slug, group.pk)
+    holders = holders_of(attribute)
     context = {
         "group": group,
         "attribute": attribute,
-        "lists": 1 if attribute.group_id else groups_of(account).count(),
+        "is_sure": holders.is_sure,
+        "loss": loss_of(account, holders.groups),
     }
     return render(request, "recipients/field_delete.html", context)
 
