@@ -43,7 +43,13 @@ def test_a_visitors_language_is_kept_in_a_cookie(db: None) -> None:
     assert '<html lang="de">' in client.get("/accounts/login/").text
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)",
+        "abc", "12", "", "accounts:support", "home", "..", "?page=2",
+    ],
+)  # fmt: skip
 def test_the_choice_of_a_language_never_leads_elsewhere(target: str, db: None) -> None:
     answer = Client().post("/language/", {"language": "de", "next": target})
     assert answer.headers["Location"] == "/"

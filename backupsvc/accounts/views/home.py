@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -43,9 +43,9 @@ def account(request: AccountRequest, account: Account) -> HttpResponseBase:
 def choose_language(request: HttpRequest) -> HttpResponseBase:
     """Remember the language: in the profile of those who are signed in, in a cookie for this browser."""
     target = request.POST.get("next", "/")
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        target = "/"
-    response = redirect(target)
+    is_safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    # A path alone: `redirect` would look for a page that has any other text for its name.
+    response = HttpResponseRedirect(target if is_safe and target.startswith("/") else "/")
     language = request.POST.get("language", "")
     if language in dict(settings.LANGUAGES):
         response.set_cookie(
