@@ -118,7 +118,7 @@ class RestoreForm(forms.Form):
             # In a list that is empty there is nothing to update or to leave untouched.
             "mode": Mode.REFORM_AND_ADD if is_new else wish["mode"],
             "into": wish["into"] if wish["target"] == self.OTHER else None,
-            "new_name": wish["new_name"] if is_new else "",
+            "new_name": wish["new_name"] if is_new else None,
         }
 
 

@@ -32,7 +32,7 @@ def plan_restore(
     *,
     actor: Actor,
     into: Group | None = None,
-    new_name: str = "",
+    new_name: str | None = None,
     mode: str = Mode.REFORM_AND_ADD,
 ) -> tuple[Restore, Job]:
     """Stage the backup's rows up to the preview: into a list, a new list, or (neither given) its own.
@@ -45,7 +45,8 @@ def plan_restore(
     # Outside the transaction: damage that is found here is marked, and a refusal must not undo the mark.
     manifest = read_manifest(snapshot)
     with transaction.atomic():
-        if new_name:
+        # An empty name is one that is missing, not a wish for the list of its own.
+        if new_name is not None:
             new_name, group = check_name(snapshot.account, name=new_name), None
         else:
             group = into or snapshot.group
@@ -53,7 +54,7 @@ def plan_restore(
                 raise NotFound("group.not_found")
         lease(snapshot)
         change = _record_change(
-            snapshot, actor=actor, group=group, new_name=new_name, mode=mode, manifest=manifest
+            snapshot, actor=actor, group=group, new_name=new_name or "", mode=mode, manifest=manifest
         )
         restore = Restore.objects.create(
             change=change, snapshot=snapshot, snapshot_created_at=snapshot.created_at

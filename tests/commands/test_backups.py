@@ -216,6 +216,24 @@ def test_a_restore_goes_into_another_or_a_new_list(
     assert (taken.code, taken.json["error"]["code"]) == (1, "group.name_taken")
 
 
+@pytest.mark.parametrize(("option", "code"), [("--new", "group.name_empty"), ("--into", "group.not_found")])
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_restore_into_a_list_without_a_name_is_no_restore_over_its_own(
+    name: str, option: str, code: str, run: Run, snapshot: Snapshot, news: Group, lists: Lists
+) -> None:
+    lists.load("email,First name\nanna@x.com,Spoiled\n", into=news)
+    before = table(news)
+    refused = run("backups", "restore", snapshot.pk, option, name, "--wait", "--json")
+    assert (refused.code, refused.json["state"], refused.json["error"]["code"]) == (1, "failed", code)
+    assert refused.json["error"]["message"] in refused.err
+    assert table(news) == before
+    assert not Change.objects.filter(kind="restore").exists()
+    assert not AuditEntry.objects.filter(event="restore.done").exists()
+    lists.group("email\ndora@x.com\n", name="Known")
+    name = "Copy" if option == "--new" else "Known"
+    assert run("backups", "restore", snapshot.pk, option, name, "--wait", "--json").json["state"] == "done"
+
+
 def test_a_restore_never_crosses_into_another_account(
     run: Run, snapshot: Snapshot, foreign: Snapshot
 ) -> None:

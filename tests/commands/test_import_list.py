@@ -27,7 +27,7 @@ from recipients.models import (
     Recipient,
     RejectedRow,
 )
-from tests.commands.conftest import Run
+from tests.commands.conftest import Done, Run
 from tests.fixtures.lists import Lists, staged_rows, table
 
 # Uploads go when what ends their change has been committed.
@@ -98,6 +98,18 @@ def test_a_list_that_is_not_there_is_refused_without_create(
     assert done.json["error"]["message"] in done.err
     assert not Group.objects.exists()
     assert not Change.objects.exists()
+
+
+def test_no_list_is_made_without_a_name(run: Run, account: Account, csv_file: CsvFile) -> None:
+    def call(name: str) -> Done:
+        scope = ("--account", "acme", "--group", name, "--status", "active")
+        return run("import_list", csv_file(PEOPLE), *scope, "--create", "--wait", "--json")
+
+    refused = call("")
+    assert (refused.code, refused.json["error"]["code"]) == (1, "group.name_empty")
+    assert not Group.objects.exists()
+    assert not Change.objects.exists()
+    assert call("News").json["state"] == "done"
 
 
 def test_no_list_is_made_of_an_id(run: Run, account: Account, csv_file: CsvFile) -> None:

@@ -145,7 +145,7 @@ class Command(OperatorCommand):
         if options["into"] is not None:
             into = find_group(self.actor, account=snapshot.account, name=options["into"])
         restore, job = plan_restore(
-            snapshot, actor=self.actor, into=into, new_name=options["new"] or "", mode=options["mode"]
+            snapshot, actor=self.actor, into=into, new_name=options["new"], mode=options["mode"]
         )
         change = Change.objects.get(pk=restore.pk)
         return finish_staged(self, change, actor=self.actor, job=job, options=options)

@@ -279,7 +279,7 @@ def test_people_are_made_active_again_by_a_restore_that_says_so(lists: Lists, in
     unsubscribe(Recipient.objects.get(key="active@example.com"), actor=lists.actor)
     if into == "deleted":
         drain(Job.objects.get(kind=DELETE_JOB, subject_id=delete_group(group, actor=lists.actor).pk))
-    restore, job = plan_restore(snapshot, actor=lists.actor, new_name="Again" if into == "new" else "")
+    restore, job = plan_restore(snapshot, actor=lists.actor, new_name="Again" if into == "new" else None)
     drain(job)
     change = Change.objects.get(pk=restore.pk)
     assert change.preview["kept_safe"] == 1
