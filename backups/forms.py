@@ -115,8 +115,7 @@ class RestoreForm(forms.Form):
         wish = self.cleaned_data
         is_new = wish["target"] == self.NEW
         return {
-            # In a list that is empty there is nothing to update or to leave untouched.
-            "mode": Mode.REFORM_AND_ADD if is_new else wish["mode"],
+            "mode": wish["mode"],
             "into": wish["into"] if wish["target"] == self.OTHER else None,
             "new_name": wish["new_name"] if is_new else None,
         }

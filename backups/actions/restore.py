@@ -37,7 +37,8 @@ def plan_restore(
 ) -> tuple[Restore, Job]:
     """Stage the backup's rows up to the preview: into a list, a new list, or (neither given) its own.
 
-    A deleted list of its own comes back when the restore is applied. Raises Refusal.
+    A deleted list of its own comes back when the restore is applied. A list without rows has nothing to
+    update or to leave untouched: all rows are added there, whatever the mode. Raises Refusal.
     """
     require(actor, account=snapshot.account, permission=Permission.RESTORE)
     if mode not in MODES:
@@ -52,6 +53,8 @@ def plan_restore(
             group = into or snapshot.group
             if group.account_id != snapshot.account_id:
                 raise NotFound("group.not_found")
+        if _has_no_rows_yet(group):
+            mode = Mode.REFORM_AND_ADD
         lease(snapshot)
         change = _record_change(
             snapshot, actor=actor, group=group, new_name=new_name or "", mode=mode, manifest=manifest
@@ -64,6 +67,11 @@ def plan_restore(
         )
         change_foreseen.send(sender=Change, change=change)
     return restore, job
+
+
+def _has_no_rows_yet(group: Group | None) -> bool:
+    """Whether the list is new, or a deleted one whose rows are gone."""
+    return group is None or not (group.is_live or group.recipients.exists())
 
 
 def _record_change(

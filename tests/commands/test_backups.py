@@ -258,6 +258,33 @@ def test_a_mode_of_a_restore_is_kept(run: Run, snapshot: Snapshot, news: Group) 
     assert (done.json["mode"], done.json["added"]) == ("update_only", 0)
 
 
+@pytest.mark.parametrize("mode", ["update_only", "add_only"])
+@pytest.mark.parametrize("into", ["new", "deleted"])
+def test_in_a_list_without_rows_there_is_nobody_to_update(
+    into: str, mode: str, run: Run, snapshot: Snapshot, news: Group
+) -> None:
+    before = table(news)
+    if into == "deleted":
+        run("delete_group", *OF_NEWS, "--wait")
+        assert not Recipient.objects.exists()
+    target = ("--new", "Copy") if into == "new" else ()
+    done = run("backups", "restore", snapshot.pk, *target, "--mode", mode, "--wait", "--json")
+    assert (done.code, done.json["state"], done.json["mode"]) == (0, "done", "reform_and_add")
+    assert table(Group.objects.get(name="Copy" if into == "new" else "News")) == before
+
+
+def test_a_deleted_list_that_has_its_rows_yet_is_restored_in_the_mode_that_was_asked_for(
+    run: Run, snapshot: Snapshot, news: Group
+) -> None:
+    Recipient.objects.filter(key="bob@x.com").delete()
+    # Deleted on a page, a list keeps its rows for as long as the deletion can be undone.
+    run("delete_group", *OF_NEWS, "--origin", "ui", "--wait")
+    assert not Group.objects.get(pk=news.pk).is_live
+    done = run("backups", "restore", snapshot.pk, "--mode", "update_only", "--wait", "--json")
+    assert (done.json["state"], done.json["mode"], done.json["added"]) == ("done", "update_only", 0)
+    assert list(table(news)) == ["anna@x.com"]
+
+
 def test_a_backup_is_compared_with_the_list_and_with_another(
     run: Run, snapshot: Snapshot, lists: Lists, news: Group
 ) -> None:
