@@ -15,6 +15,12 @@ from django.utils.translation import gettext_lazy as _
 
 from backupsvc.errors import Refusal
 
+_TYPES: dict[str, str | Promise] = {
+    "text": _("Text"),
+    "number": _("Number"),
+    "gender": _("Gender"),
+    "date": _("Date"),
+}
 # Parameters that are codes themselves and read as words.
 WORDS: dict[str, dict[str, str | Promise]] = {
     "permission": {
@@ -53,6 +59,8 @@ WORDS: dict[str, dict[str, str | Promise]] = {
         "writing": _("still being written"),
         "expired": _("expired"),
     },
+    "type_then": _TYPES,
+    "type_now": _TYPES,
 }
 
 TEXTS: dict[str, str | Promise] = {
@@ -474,6 +482,11 @@ TEXTS: dict[str, str | Promise] = {
     "recipient.not_found": _("There is no such recipient in this list any more."),
     "restore.backup_gone": _("The backup is no longer there, so nothing was restored."),
     "restore.bad_mode": _("“%(mode)s” is not a way to restore."),
+    "restore.other_type": _(
+        "In the backup the field “%(name)s” is of the type %(type_then)s, but the field that has this name "
+        "now is of the type %(type_now)s and cannot hold its values. Download the backup and import it, "
+        "with another name for this column; or delete the field, then restore."
+    ),
     "row.character_refused": _(
         "A value holds a character that cannot be stored (%(character)s). Remove it, then try again."
     ),

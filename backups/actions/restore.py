@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import BinaryIO
 
 from django.db import transaction
@@ -20,7 +21,16 @@ from recipients.actions.groups import check_name
 from recipients.actions.staging import digest_key_of, finish_staging
 from recipients.bulk.engine import engine
 from recipients.imports.columns import FIELDS
-from recipients.models import MOST_ATTRIBUTES, Blank, Change, ChangeKind, ChangeState, Group, Mode
+from recipients.models import (
+    MOST_ATTRIBUTES,
+    AttributeType,
+    Blank,
+    Change,
+    ChangeKind,
+    ChangeState,
+    Group,
+    Mode,
+)
 from recipients.selectors import attributes_of
 from recipients.signals import change_foreseen
 
@@ -77,7 +87,8 @@ def _has_no_rows_yet(group: Group | None) -> bool:
 def _record_change(
     snapshot: Snapshot, *, actor: Actor, group: Group | None, new_name: str, mode: str, manifest: Manifest
 ) -> Change:
-    known = {attribute.name for attribute in attributes_of(snapshot.account, group=group)}
+    known = {attribute.name: attribute.type for attribute in attributes_of(snapshot.account, group=group)}
+    _refuse_other_types(manifest, known=known)
     # Made anew in this list alone: bringing one list back must not change another.
     missing = [
         {"name": attribute.name, "type": attribute.type, "scope": "group"}
@@ -102,6 +113,17 @@ def _record_change(
         new_attributes=missing,
         source_group_id=snapshot.group_id,
     )
+
+
+def _refuse_other_types(manifest: Manifest, *, known: Mapping[str, str]) -> None:
+    """Raise Refusal where a field has another type by now: nobody looks at the values of a backup again.
+
+    A text holds the values of every type.
+    """
+    for attribute in manifest.attributes:
+        now = known.get(attribute.name, AttributeType.TEXT)
+        if now not in (AttributeType.TEXT, attribute.type):
+            raise Refusal("restore.other_type", name=attribute.name, type_then=attribute.type, type_now=now)
 
 
 def stage_restore(claim: Claim) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from backups.actions.downloads import download
 from backups.actions.restore import plan_restore
+from backups.models import Snapshot
+from backupsvc.accounts.models import AuditEntry
+from backupsvc.errors import Refusal
 from backupsvc.jobs.runner import drain
 from recipients.actions import attributes
 from recipients.actions.attributes import create_attribute, delete_attribute
@@ -19,6 +24,7 @@ from recipients.actions.exports import export_group
 from recipients.actions.groups import lock_group
 from recipients.exports import KINDS
 from recipients.models import Attribute, Change, Group, Recipient
+from tests.fixtures.cast import ClientOf
 from tests.fixtures.lists import Lists, snapshot_of
 
 OLD = "email,fld\nanna@example.com,1\n"
@@ -98,6 +104,60 @@ def test_a_field_deleted_while_a_restore_waits_is_made_again_with_its_type(
     assert values(group) == {"anna@example.com": {"fld": "1"}}
     assert fields() == [("fld", "number", group.pk)]
     assert [row["fld"] for row in live_rows(lists, group)] == ["1"]
+
+
+def made_anew(lists: Lists, *, type_then: str, type_now: str, of_list: bool) -> tuple[Group, Snapshot]:
+    """A list whose field was deleted and made anew with this type, and a backup from before."""
+    group = lists.group("email\nanna@example.com\n")
+    owner = group if of_list else None
+    create_attribute(lists.account, actor=lists.actor, name="fld", type=type_then, group=owner)
+    lists.load("email,fld\nanna@example.com,2001-01-02\n", into=group)
+    snapshot = snapshot_of(lists, group)
+    delete_attribute(Attribute.objects.get(), actor=lists.actor)
+    create_attribute(lists.account, actor=lists.actor, name="fld", type=type_now, group=owner)
+    return group, snapshot
+
+
+@pytest.mark.parametrize("target", ["own", "new", "other"])
+@pytest.mark.parametrize(
+    ("type_then", "type_now"), [("text", "number"), ("text", "date"), ("text", "gender"), ("date", "number")]
+)
+def test_no_restore_puts_values_into_a_field_of_another_type(
+    lists: Lists, client_of: ClientOf, type_then: str, type_now: str, target: str
+) -> None:
+    group, snapshot = made_anew(lists, type_then=type_then, type_now=type_now, of_list=False)
+    other = lists.group("email\nbob@example.com\n", name="Other")
+    wish = {"target": target, "mode": "reform_and_add", "new_name": "Copy", "into": other.pk}
+    path = reverse("backups:restore", args=["acme", snapshot.pk])
+    page = html.unescape(client_of(lists.owner).post(path, wish).text)
+    names = {name: name.capitalize() for name in (type_then, type_now)}
+    assert f"the field “fld” is of the type {names[type_then]}" in page
+    assert f"now is of the type {names[type_now]}" in page
+    assert not Change.objects.filter(kind="restore").exists()
+    assert values(group) == {"anna@example.com": {}}
+    assert not AuditEntry.objects.filter(event="restore.confirmed").exists()
+    delete_attribute(Attribute.objects.get(), actor=lists.actor)
+    client_of(lists.owner).post(path, wish)
+    assert Change.objects.get(kind="restore").state == "staging"
+
+
+@pytest.mark.parametrize(("type_then", "type_now"), [("date", "text"), ("date", "date")])
+def test_a_field_that_can_hold_the_values_takes_them_back(
+    lists: Lists, type_then: str, type_now: str
+) -> None:
+    group, snapshot = made_anew(lists, type_then=type_then, type_now=type_now, of_list=False)
+    assert lists.restore(snapshot).state == "done"
+    assert values(group) == {"anna@example.com": {"fld": "2001-01-02"}}
+
+
+def test_a_field_of_one_list_alone_is_in_no_new_lists_way(lists: Lists) -> None:
+    group, snapshot = made_anew(lists, type_then="text", type_now="number", of_list=True)
+    with pytest.raises(Refusal, match=r"restore\.other_type"):
+        lists.restore(snapshot)
+    change = lists.restore(snapshot, new_name="Copy")
+    assert change.group is not None
+    assert values(change.group) == {"anna@example.com": {"fld": "2001-01-02"}}
+    assert values(group) == {"anna@example.com": {}}
 
 
 def delete_from_view(group: Group) -> None:
