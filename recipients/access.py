@@ -7,6 +7,7 @@ from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.addresses import row_number
 from backupsvc.accounts.models import Account
 from backupsvc.errors import NotFound
+from backupsvc.texts import is_whole
 from recipients.models import Attribute, BlocklistEntry, Change, Group, Recipient
 
 
@@ -35,6 +36,8 @@ def find_group(actor: Actor, *, account: Account, name: str, deleted: bool = Fal
     """
     require(actor, account=account, permission=Permission.VIEW)
     groups = Group.objects.filter(account=account)
+    if not is_whole(name):
+        raise NotFound("group.not_found", name=name)
     if is_group_id(name):
         group = groups.filter(pk=int(name[1:])).first()
     else:

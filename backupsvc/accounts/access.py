@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from backupsvc.accounts.actor import Actor
 from backupsvc.accounts.models import Account, Member, Role, User
 from backupsvc.errors import Forbidden, NotFound
+from backupsvc.texts import readable
 
 
 class Permission(StrEnum):
@@ -55,7 +56,7 @@ def visit(actor: Actor, *, slug: str) -> Visit:
     """
     members = _members_of(actor)
     member = next((each for each in members if each.account.slug == slug), None)
-    account = member.account if member else Account.objects.filter(slug=slug).first()
+    account = member.account if member else Account.objects.filter(slug=readable(slug)).first()
     if account is None:
         raise NotFound("account.not_found")
     found = _visit(actor, account, member, members)

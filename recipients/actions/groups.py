@@ -17,6 +17,7 @@ from backupsvc.accounts.models import Account
 from backupsvc.errors import Refusal
 from backupsvc.jobs.models import ENDED, Job, JobState
 from backupsvc.jobs.runner import cancel
+from backupsvc.texts import is_whole
 from recipients.models import Change, ChangeKind, ChangeState, Group, Recipient, Status
 from recipients.selectors import IN_STATUS
 
@@ -70,7 +71,7 @@ def check_name(account: Account, *, name: str, group: Group | None = None) -> st
         raise Refusal("group.name_empty")
     if len(name) > NAME_LENGTH:
         raise Refusal("group.name_too_long", most=NAME_LENGTH)
-    if any(ord(character) < 32 for character in name):
+    if not is_whole(name) or any(ord(character) < 32 for character in name):
         raise Refusal("group.name_control")
     others = Group.objects.filter(account=account, name=name, hidden_at__isnull=True)
     if (others.exclude(pk=group.pk) if group else others).exists():

@@ -15,6 +15,7 @@ from backupsvc.accounts.models import Account
 from backupsvc.errors import Refusal
 from backupsvc.jobs.models import Job, Queue
 from backupsvc.jobs.queue import enqueue
+from backupsvc.texts import readable
 from recipients import uploads
 from recipients.actions.changes import STAGE_JOBS, WRITING, lock_change
 from recipients.actions.groups import check_name
@@ -73,7 +74,7 @@ def start_import(
             run = Import(
                 change=change,
                 upload=stored.key,
-                file_name=Path(file_name).name[:255] or "upload",
+                file_name=readable(Path(file_name).name[:255]) or "upload",
                 size_bytes=stored.size_bytes,
                 sha256=stored.sha256,
             )

@@ -16,7 +16,7 @@ from backups.models import PurgeEntry, Snapshot
 from backupsvc.accounts.models import Account, AuditEntry, User
 from backupsvc.jobs.runner import drain
 from recipients.models import Change, Group, Recipient
-from tests.commands.conftest import Run
+from tests.commands.conftest import Done, Run
 from tests.fixtures.lists import Lists, table
 
 OF_NEWS = ("--account", "acme", "--group", "News")
@@ -337,6 +337,39 @@ def test_purge_removes_what_is_due_and_files_of_nobody(
     assert run("backups", "purge", "--json").json == {"purged": 1, "orphans": 1}
     assert not [path for path in archives.rglob("*") if path.is_file()]
     assert PurgeEntry.objects.count() == 2
+
+
+# What Python makes of a byte that is not UTF-8.
+HALF = "x\udcff"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["backups", "list", "--account", "acme", "--group", HALF], "group.not_found"),
+        (["backups", "list", "--account", HALF], "account.not_found"),
+        (["backups", "show", HALF], "snapshot.not_found"),
+        (["backups", "restore", "{id}", "--into", HALF], "group.not_found"),
+        (["backups", "restore", "{id}", "--new", HALF], "group.name_control"),
+        (["delete_group", "--account", "acme", "--group", HALF], "group.not_found"),
+    ],
+)
+def test_words_that_are_not_utf_8_are_refused_like_others(
+    words: list[str], code: str, run: Run, snapshot: Snapshot, lists: Lists, news: Group
+) -> None:
+    def call(name: str) -> Done:
+        return run(*(word.format(id=snapshot.pk).replace(HALF, name) for word in words), "--json")
+
+    before = table(news)
+    refused = call(HALF)
+    assert (refused.code, refused.json["error"]["code"]) == (1, code)
+    assert refused.json["error"]["message"] in refused.err
+    assert refused.out.isascii()
+    assert table(news) == before
+    assert not Change.objects.exclude(kind="import").exists()
+    lists.group("email\ndora@x.com\n", name="Known")
+    known = {"account.not_found": "acme", "snapshot.not_found": str(snapshot.pk)}
+    assert call("Copy" if code == "group.name_control" else known.get(code, "Known")).code == 0
 
 
 def test_a_group_without_its_account_is_wrong_usage(run: Run, news: Group) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -100,16 +101,33 @@ def test_a_list_that_is_not_there_is_refused_without_create(
     assert not Change.objects.exists()
 
 
-def test_no_list_is_made_without_a_name(run: Run, account: Account, csv_file: CsvFile) -> None:
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("", "group.name_empty"), ("x\udcff", "group.name_control"), ("\t\x07", "group.name_control")],
+)
+def test_no_list_is_made_without_a_name_that_can_be_shown(
+    name: str, code: str, run: Run, account: Account, csv_file: CsvFile
+) -> None:
     def call(name: str) -> Done:
         scope = ("--account", "acme", "--group", name, "--status", "active")
         return run("import_list", csv_file(PEOPLE), *scope, "--create", "--wait", "--json")
 
-    refused = call("")
-    assert (refused.code, refused.json["error"]["code"]) == (1, "group.name_empty")
+    refused = call(name)
+    assert (refused.code, refused.json["error"]["code"]) == (1, code)
+    assert refused.out.isascii()
     assert not Group.objects.exists()
     assert not Change.objects.exists()
     assert call("News").json["state"] == "done"
+
+
+def test_a_file_whose_name_is_not_utf_8_is_imported(run: Run, account: Account, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    path.write_text(PEOPLE, encoding="utf-8")
+    done = run("import_list", path, *AS_ACTIVE, "--create", "--wait", "--json")
+    assert (done.code, done.json["state"]) == (0, "done")
+    assert Import.objects.get().file_name == "caf?.csv"
+    refused = run("import_list", path, *AS_ACTIVE, "--sheet", "x\udcff", "--map", "\udcff=email", "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (1, "mapping.unknown_column")
 
 
 def test_no_list_is_made_of_an_id(run: Run, account: Account, csv_file: CsvFile) -> None:

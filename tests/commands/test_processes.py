@@ -70,6 +70,8 @@ def test_a_whole_life_of_a_list_without_any_worker(manage: Manage, tmp_path: Pat
         ("delete_group", "--account", "acme", "--group", "Nothing"),
         ("backups", "restore", "999"),
         ("backups", "show", "999"),
+        # A byte that is not UTF-8.
+        ("import_list", "pyproject.toml", "--account", "acme", "--group", "x\udcff", "--create"),
         ("backups", "make", "--account", "nobody", "--group", "News"),
     ],
     ids=" ".join,

@@ -15,6 +15,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from backupsvc.errors import Refusal
+from backupsvc.texts import readable
 from backupsvc.wording import say
 
 # What stands for stdin or stdout where a file is asked for.
@@ -77,7 +78,7 @@ class OperatorCommand(BaseCommand):
     def put(self, text: str) -> None:
         """Write text to stdout. Raises StdoutClosed."""
         try:
-            self.stdout.write(text)
+            self.stdout.write(readable(text))
             self.stdout.flush()
         except BrokenPipeError as closed:
             raise StdoutClosed from closed

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError
 
 from backupsvc.errors import Refusal
+from backupsvc.texts import readable
 from backupsvc.wording import say, say_code
 from recipients.imports.reader import read
 from recipients.imports.sniff import Sniffed, sniff
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         self.overrides = {"sheet": options["sheet"]} if options["sheet"] else {}
         reports = [self._read(path, folder=folder, as_json=options["json"]) for path in options["files"]]
         if options["json"]:
-            self.stdout.write(json.dumps(reports, ensure_ascii=False))
+            self.stdout.write(readable(json.dumps(reports, ensure_ascii=False)))
         if not all(report["ok"] for report in reports):
             raise CommandError("Not every file could be read.", returncode=1)
 

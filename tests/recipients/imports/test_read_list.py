@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,15 @@ def test_several_files_go_into_a_folder_and_unreadable_ones_leave_none(
     assert [path.name for path in out.iterdir()] == ["damaged.csv"]
     with (out / "damaged.csv").open(encoding="utf-8", newline="") as stream:
         assert list(csv.reader(stream)) == [["email", "name"], ["a@x.com", "Zoë"], ["c@x.com", "Cid, Jr"]]
+
+
+def test_a_file_whose_name_is_not_utf_8_is_told_of_as_far_as_it_can_be(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    path.write_text("email\na@x.com\n", encoding="utf-8")
+    done = read_list(path, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (report,) = json.loads(done.stdout)
+    assert (report["file"], report["rows"]) == (str(tmp_path / "caf?.csv"), 1)
 
 
 @pytest.mark.parametrize("is_linked", [False, True])
