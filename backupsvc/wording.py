@@ -340,8 +340,8 @@ TEXTS: dict[str, str | Promise] = {
     ),
     "file.no_header": _("The file seems to have no line with column names, so the columns are numbered."),
     "file.no_rows": _(
-        "No row of the file could be used, so there is nothing to import. See the list of rejected "
-        "rows for the reasons."
+        "Nothing stands below the column names of the file, so there is nothing to import. Choose one that "
+        "holds addresses."
     ),
     "file.output_is_source": _(
         "What is read in it would be written over a file that is read here. Choose another folder."

@@ -337,17 +337,10 @@ def test_a_file_that_is_not_there_is_refused(run: Run, account: Account, tmp_pat
 def test_a_file_without_rows_fails_while_it_is_staged(
     run: Run, account: Account, csv_file: CsvFile, uploads: Path
 ) -> None:
-    done = run(
-        "import_list",
-        csv_file("email,age\n"),
-        *INTO_NEWS,
-        "--create",
-        "--status",
-        "active",
-        "--wait",
-        "--json",
-    )
+    done = run("import_list", csv_file("email,age\n"), *AS_ACTIVE, "--create", "--wait", "--json")
     assert (done.code, done.json["state"], done.json["error"]["code"]) == (1, "failed", "file.no_rows")
+    assert "Nothing stands below the column names" in done.err
+    assert "reject" not in done.err
     assert nothing_is_left_of_it(uploads)
 
 
