@@ -566,6 +566,10 @@ TEXTS: dict[str, str | Promise] = {
     "value.tag_too_long": _("A tag is too long: at most %(limit)s characters are possible."),
     "value.time": _("“%(value)s” is not a time. Write it as 2026-12-31 23:59."),
     "value.too_long": _("The value is too long: at most %(limit)s characters are possible."),
+    "value.uncalculated": _(
+        "The cell holds a formula whose result is not in the file. Open the file in a spreadsheet program, "
+        "save it, and upload it again."
+    ),
     "value.year": _("“%(value)s” has a year that could be of two centuries. Write it with four figures."),
 }
 

@@ -15,6 +15,7 @@ from recipients.imports import mapping as maps
 from recipients.imports.columns import idea_of
 from recipients.imports.fields import Parser, field_parser, safest
 from recipients.imports.records import Row, has_address
+from recipients.imports.spreadsheet_cells import UNCALCULATED
 from recipients.times import Style, is_no_time, parse_date
 from recipients.values import check_text, parse_number, unescape_formula
 from recipients.words import is_no_gender, is_nothing, parse_gender
@@ -122,7 +123,8 @@ class RowCheck:
                 value = parse(cell) if cell else None
                 if clear or value is not None:
                     extra[name] = value
-        except Refusal as problem:
+        except Refusal as refusal:
+            problem = Refusal("value.uncalculated") if cell == UNCALCULATED else refusal
             is_out = index != self._email_at and self._says_out(cells)
             return self._rejected(row, index, problem, is_out=is_out)
         except IndexError:

@@ -344,6 +344,20 @@ def test_a_file_without_rows_fails_while_it_is_staged(
     assert nothing_is_left_of_it(uploads)
 
 
+def test_an_address_that_is_a_formula_without_a_result_is_said_to_be_one(
+    run: Run, account: Account, tmp_path: Path
+) -> None:
+    path = tmp_path / "people.xlsx"
+    with xlsxwriter.Workbook(str(path)) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_column(0, 0, ["email", "anna@x.com"])
+        sheet.write_formula(2, 0, '=LOWER("BOB")&"@x.com"', None, "")
+    done = run("import_list", path, *AS_ACTIVE, "--create", "--wait", "--json")
+    assert (done.code, counts(done.json)) == (0, [2, 1, 0, 0, 0, 1, 0])
+    assert RejectedRow.objects.get().code == "value.uncalculated"
+    assert "The cell holds a formula whose result is not in the file." in done.err
+
+
 def test_when_the_backup_fails_the_change_fails_and_says_why(
     run: Run, lists: Lists, csv_file: CsvFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

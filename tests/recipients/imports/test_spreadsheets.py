@@ -349,6 +349,8 @@ def test_a_formula_without_a_result_rejects_the_row_whatever_its_column_is(
     refused, _ = (check_row(row, rules=rules) for row in read(path, dialect=sniff(path).dialect))
     assert isinstance(refused, Rejected)
     assert (refused.line, refused.column) == (2, header)
+    # Whatever else could be said of such a cell: not that somebody should type it again.
+    assert refused.problem.code == "value.uncalculated"
 
 
 def test_a_formula_without_a_result_in_a_column_that_is_left_out_rejects_nobody(path: Path) -> None:
