@@ -89,6 +89,25 @@ def test_the_sheet_of_a_workbook_can_be_chosen(
     assert (refused.code, refused.json["error"]["code"]) == (1, "file.sheet_unknown")
 
 
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_whoever_is_refused_for_the_wrong_sheet_is_told_of_the_others(
+    run: Run, account: Account, tmp_path: Path, uploads: Path, as_json: tuple[str, ...]
+) -> None:
+    path = tmp_path / "people.xlsx"
+    with xlsxwriter.Workbook(str(path)) as workbook:
+        workbook.add_worksheet("Readme").write(0, 0, "Our customers of 2026")
+        workbook.add_worksheet("Kunden").write_column(0, 0, ["Email", "anna@x.com"])
+    refused = run("import_list", path, *AS_ACTIVE, "--create", "--wait", *as_json)
+    assert (refused.code, "No column is assigned to the e-mail address" in refused.err) == (1, True)
+    assert "Note: Only the sheet “Readme” is read. There are others with content: Kunden." in refused.err
+    assert not as_json or refused.json["error"]["code"] == "mapping.no_email"
+    assert nothing_is_left_of_it(uploads)
+    assert not Group.objects.exists()
+    done = run("import_list", path, *AS_ACTIVE, "--create", "--wait", "--sheet", "Kunden", *as_json)
+    assert (done.code, "Only the sheet" in done.err) == (0, False)
+    assert [one.key for one in Recipient.objects.all()] == ["anna@x.com"]
+
+
 def test_a_list_that_is_not_there_is_refused_without_create(
     run: Run, account: Account, csv_file: CsvFile
 ) -> None:

@@ -14,6 +14,8 @@ from backupsvc.accounts.actor import Actor, Origin, operator
 from backupsvc.accounts.management.operator_command import STREAM, OperatorCommand, add_json
 from backupsvc.accounts.models import Account
 from backupsvc.errors import NotFound, Refusal
+from backupsvc.jobs.models import Job
+from backupsvc.wording import say_code
 from recipients.access import find_group, is_group_id
 from recipients.actions import imports
 from recipients.imports import mapping as maps
@@ -86,8 +88,16 @@ class Command(OperatorCommand):
                 new_group_name="" if group else options["group"],
             )
         with discarded_on_error(run.change, actor=actor):
-            if options["sheet"]:
+            if options["sheet"] is not None:
                 run = imports.set_dialect(run, actor=actor, overrides={"sheet": options["sheet"]})
+            job = self._stage(run, actor=actor, options=options)
+        change = Change.objects.get(pk=run.pk)
+        backup = False if options["no_backup"] else None
+        return finish_staged(self, change, actor=actor, job=job, options=options, backup=backup)
+
+    def _stage(self, run: Import, *, actor: Actor, options: dict[str, Any]) -> Job:
+        """Map and stage it. When that is refused, how the file was read may be why: it is told too."""
+        try:
             run = _mapped(run, actor=actor, options=options)
             run = imports.set_mode(
                 run,
@@ -97,10 +107,11 @@ class Command(OperatorCommand):
                 new_status=options["status"] or "",
                 orders=_orders(run, options=options),
             )
-            job = imports.stage(run, actor=actor)
-        change = Change.objects.get(pk=run.pk)
-        backup = False if options["no_backup"] else None
-        return finish_staged(self, change, actor=actor, job=job, options=options, backup=backup)
+            return imports.stage(run, actor=actor)
+        except Refusal:
+            for code, params in run.dialect["warnings"]:
+                self.tell(f"Note: {say_code(code, params)}")
+            raise
 
     def refused(self, refusal: Refusal, options: dict[str, Any]) -> dict[str, Any]:
         """A refused import in the shape of one that failed."""
