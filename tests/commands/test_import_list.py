@@ -108,6 +108,59 @@ def test_whoever_is_refused_for_the_wrong_sheet_is_told_of_the_others(
     assert [one.key for one in Recipient.objects.all()] == ["anna@x.com"]
 
 
+def test_the_encoding_of_a_file_can_be_chosen(run: Run, account: Account, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes("email;First name\nanna@x.com;Łucja\nbob@x.com;Żaneta\n".encode("cp1250"))
+    done = run("import_list", path, *AS_ACTIVE, "--create", "--wait", "--encoding", "CP1250")
+    assert done.code == 0
+    assert {one.attributes["First name"] for one in Recipient.objects.all()} == {"Łucja", "Żaneta"}
+    assert Import.objects.get().dialect_overrides == {"encoding": "cp1250"}
+    run("import_list", path, *AS_ACTIVE, "--wait", "--encoding", "iso-8859-1")
+    assert "£ucja" in {one.attributes["First name"] for one in Recipient.objects.all()}
+
+
+@pytest.mark.parametrize(
+    ("mark", "delimiter"), [("~", "~"), ("tab", "\t"), ("semicolon", ";"), ("||", "||"), ("none", "")]
+)
+def test_the_mark_between_columns_can_be_chosen(
+    run: Run, account: Account, csv_file: CsvFile, mark: str, delimiter: str
+) -> None:
+    """Of each file it could be said that it has commas between its columns."""
+    mark_in_file = delimiter or ","
+    file = csv_file(f"anna@x.com{mark_in_file}A,B\nbob@x.com{mark_in_file}C,D\n")
+    done = run(
+        "import_list", file, *INTO_NEWS, "--status", "active", "--create", "--dry-run", "--delimiter", mark
+    )
+    read = Import.objects.get()
+    assert read.dialect_overrides == {"delimiter": delimiter}
+    assert len(read.headers) == (2 if delimiter else 1)
+    assert done.code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--encoding", "klingon", "invalid choice: 'klingon'"),
+        ("--encoding", "zip", "invalid choice: 'zip'"),
+        ("--encoding", "", "invalid choice: ''"),
+        ("--delimiter", "x", "“x” is no mark; type one, or comma, semicolon, tab"),
+        ("--delimiter", "", "“” is no mark"),
+        ("--delimiter", '"', '“"” cannot be used for: delimiter'),
+        ("--sheet", "", "the name is missing"),
+    ],
+)
+def test_a_file_is_not_read_in_a_way_that_there_is_not(
+    run: Run, account: Account, csv_file: CsvFile, uploads: Path, option: str, value: str, said: str
+) -> None:
+    refused = run("import_list", csv_file(PEOPLE), *AS_ACTIVE, "--create", "--wait", option, value)
+    assert refused.code != 0
+    assert said in refused.err
+    assert nothing_is_left_of_it(uploads)
+    assert not Group.objects.exists()
+    good = {"--encoding": "utf-8", "--delimiter": ","}.get(option, "any")
+    assert run("import_list", csv_file(PEOPLE), *AS_ACTIVE, "--create", "--wait", option, good).code == 0
+
+
 def test_a_list_that_is_not_there_is_refused_without_create(
     run: Run, account: Account, csv_file: CsvFile
 ) -> None:

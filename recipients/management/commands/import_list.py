@@ -19,12 +19,17 @@ from backupsvc.wording import say_code
 from recipients.access import find_group, is_group_id
 from recipients.actions import imports
 from recipients.imports import mapping as maps
+from recipients.imports.dialect import ENCODINGS
 from recipients.imports.survey import COMMA, DAY, MONTH, POINT, Survey
 from recipients.management.staged import discarded_on_error, finish_staged, refused_change
 from recipients.models import Blank, Change, ChangeKind, Group, Import, Mode, Status
 
 DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
 DECIMALS = {"point": POINT, "comma": COMMA}
+# Options that are fields of a dialect.
+READING = ("sheet", "encoding", "delimiter")
+# Marks that are hard to type, or that a shell takes for its own.
+MARKS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "colon": ":", "space": " ", "none": ""}
 
 
 class Command(OperatorCommand):
@@ -36,7 +41,7 @@ class Command(OperatorCommand):
         parser.add_argument("--account", required=True, metavar="A", help="the account's short name")
         parser.add_argument("--group", required=True, metavar="G", help="the list's name, or its id as '#9'")
         parser.add_argument("--create", action="store_true", help="make the list and fields that are missing")
-        parser.add_argument("--sheet", metavar="NAME", help="the sheet of a spreadsheet to read")
+        _add_reading(parser)
         parser.add_argument("--mode", choices=Mode.values, default=Mode.REFORM_AND_ADD.value)
         parser.add_argument(
             "--map",
@@ -88,8 +93,8 @@ class Command(OperatorCommand):
                 new_group_name="" if group else options["group"],
             )
         with discarded_on_error(run.change, actor=actor):
-            if options["sheet"] is not None:
-                run = imports.set_dialect(run, actor=actor, overrides={"sheet": options["sheet"]})
+            if said := {name: options[name] for name in READING if options[name] is not None}:
+                run = imports.set_dialect(run, actor=actor, overrides=said)
             job = self._stage(run, actor=actor, options=options)
         change = Change.objects.get(pk=run.pk)
         backup = False if options["no_backup"] else None
@@ -116,6 +121,36 @@ class Command(OperatorCommand):
     def refused(self, refusal: Refusal, options: dict[str, Any]) -> dict[str, Any]:
         """A refused import in the shape of one that failed."""
         return refused_change(refusal, kind=ChangeKind.IMPORT, group=options["group"], mode=options["mode"])
+
+
+def _add_reading(parser: ArgumentParser) -> None:
+    """How the file is read where it does not tell. What is empty is a script's mistake, and means nothing."""
+    parser.add_argument("--sheet", metavar="NAME", type=_name, help="the sheet of a spreadsheet to read")
+    parser.add_argument(
+        "--encoding",
+        metavar="NAME",
+        type=str.lower,
+        choices=ENCODINGS,
+        help="what a text file is written in, such as utf-8 or cp1252; without it, what it looks like",
+    )
+    parser.add_argument(
+        "--delimiter",
+        metavar="MARK",
+        type=_mark,
+        help=f"what separates the columns of a text file: the mark, or {', '.join(MARKS)}",
+    )
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise ArgumentTypeError("the name is missing")
+    return text
+
+
+def _mark(text: str) -> str:
+    if not text or (text not in MARKS and any(map(str.isalnum, text))):
+        raise ArgumentTypeError(f"“{text}” is no mark; type one, or {', '.join(MARKS)}")
+    return MARKS.get(text, text)
 
 
 def _assignment(text: str) -> str:
