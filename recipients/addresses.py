@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,6 +44,10 @@ _PLAIN_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+\Z)(?=..){_LABEL}")
 _ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 # What stands between two addresses in one cell.
 _BETWEEN = re.compile(r"[\s,;/|]")
+# What such marks part, the strongest first. A name in quotation marks may hold them.
+_PARTS = [re.compile(rf'(?:"[^"]*"|[^{mark}])+') for mark in (";", ",", r"\s")]
+# In a file such a name would begin a cell in quotation marks that has no end.
+_QUOTED_NAME = re.compile(r'"([^"]*)"(?=\s*<)')
 # Control, format (bidi marks, zero width), surrogate, private use and unassigned characters; line and
 # paragraph separators.
 _HIDDEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
@@ -112,6 +117,52 @@ def digest_of(key: str, *, digest_key: bytes) -> str:
 def is_role(local: str) -> bool:
     """Whether a local part, in lower case, names a mailbox that nobody subscribes with."""
     return local in ROLES or ("+" in local and local[: local.index("+")] in ROLES)
+
+
+def one_a_line(text: str) -> str:
+    """The text with each address on a line of its own, where a mail program has written several on one.
+
+    With or without names before them, parted by semicolons, commas or blanks. Any text that holds anything
+    else stays as it is.
+    """
+    lines = text.splitlines()
+    if not any(line.count("@") > 1 for line in lines):
+        return text
+    found, has_several = list[str](), False
+    for line in lines:
+        addresses = _addresses_in(line, parts=_PARTS)
+        if addresses is None:
+            return text
+        has_several = has_several or len(addresses) > 1
+        found += addresses
+    return "\n".join(found) + "\n" if has_several else text
+
+
+def _addresses_in(text: str, *, parts: Sequence[re.Pattern[str]]) -> list[str] | None:
+    """The addresses that a text consists of, with their names; None where a part of it is none."""
+    text = text.strip(" \t,;")
+    if not text:
+        return []
+    if _is_one(text):
+        return [_QUOTED_NAME.sub(r"\1", text)]
+    if not parts:
+        return None
+    found = list[str]()
+    for part in parts[0].findall(text):
+        inner = _addresses_in(part, parts=parts[1:])
+        if inner is None:
+            return None
+        found += inner
+    return found
+
+
+def _is_one(text: str) -> bool:
+    """Whether it is one address, though one that nobody may subscribe with."""
+    try:
+        parse_address(text)
+    except Refusal as refusal:
+        return refusal.code == "address.role"
+    return True
 
 
 @lru_cache(maxsize=65_536)

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from backupsvc.accounts.models import Account
 from backupsvc.accounts.widgets import LongSelect
 from recipients.actions.imports import pasted
+from recipients.addresses import one_a_line
 from recipients.forms.days import in_full
 from recipients.imports.dialect import ENCODINGS, Dialect
 from recipients.imports.survey import COMMA, DAY, MONTH, POINT, UNKNOWN, Reading, Survey
@@ -104,7 +105,7 @@ class UploadForm(forms.Form):
         """The arguments of `start_import`."""
         wish = self.cleaned_data
         upload: UploadedFile[Any] | None = wish["file"]
-        source: BinaryIO = upload if upload is not None else pasted(wish["text"])  # type: ignore[assignment]
+        source: BinaryIO = upload if upload is not None else pasted(one_a_line(wish["text"]))  # type: ignore[assignment]
         is_new = wish["target"] == self.NEW
         return {
             "file": source,

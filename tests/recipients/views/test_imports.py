@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,6 +120,53 @@ def test_pasted_addresses_are_as_good_as_a_file(wizard: Wizard) -> None:
     wizard.post("change-confirm", change)
     work()
     assert Group.objects.get(name="Pasted").recipients_count == 2
+
+
+LINE_OF_A_MAIL = (
+    'Ann Smith <anna@example.com>; "Jones, Bob" <bob@example.com>;\r\n\r\n\r\n'
+    "Carl <carl@example.com>, dora@example.com\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("anna@example.com; bob@example.com; carl@example.com", 3),
+        ("anna@example.com,bob@example.com,carl@example.com,", 3),
+        ("anna@example.com bob@example.com  carl@example.com\n", 3),
+        ("Jones, Bob <bob@example.com>; Smith, Ann <anna@example.com>", 2),
+        ("Ann <anna@example.com>, bob@example.com; carl@example.com", 3),
+        ("anna@example.com; noreply@example.com; bob@example.com\n", 2),
+        (LINE_OF_A_MAIL, 4),
+    ],
+)
+def test_the_addresses_that_a_mail_goes_to_are_a_recipient_each(
+    wizard: Wizard, text: str, count: int
+) -> None:
+    wizard.post("import-new", target="new", name="Pasted", text=text)
+    change = wizard.preview(Change.objects.get())
+    wizard.post("change-confirm", change, seen="on")
+    work()
+    keys = ["anna@example.com", "bob@example.com", "carl@example.com", "dora@example.com"]
+    assert sorted(table(Group.objects.get(name="Pasted"))) == keys[:count]
+    assert not Attribute.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "email;email 2\nanna@example.com;bob@example.com\n",
+        "anna@example.com;Anna\nbob@example.com; carl@example.com\n",
+        "anna@example.com, bob@example\n",
+        "Please write to anna@example.com and bob@example.com\n",
+        "anna@example.com\n\nbob@example.com <bob@example.com>\n",
+    ],
+)
+def test_pasted_text_that_holds_anything_but_addresses_stays_as_it_is(
+    wizard: Wizard, uploads: Path, text: str
+) -> None:
+    wizard.post("import-new", target="new", name="Pasted", text=text)
+    assert (uploads / Import.objects.get().upload).read_text(encoding="utf-8") == text
 
 
 def test_what_was_pasted_is_never_called_a_file(wizard: Wizard, lists: Lists) -> None:
