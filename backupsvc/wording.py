@@ -165,6 +165,10 @@ TEXTS: dict[str, str | Promise] = {
     ),
     "change.already_ended": _("This has ended already (%(state)s): there is nothing left to stop."),
     "change.backup_not_optional": _("This change always makes a backup first."),
+    "change.type_changed": _(
+        "The field “%(name)s” was of the type %(type_then)s when the rows were checked, and is of the type "
+        "%(type_now)s now. Nothing was changed. Begin again, so that its values are checked for that."
+    ),
     "change.list_kept_changing": _(
         "The list “%(name)s” was changed by others again and again while its backup was made. Nothing "
         "was changed. Try again when it is quieter."

@@ -38,6 +38,7 @@ from recipients.imports.doubts import NAMING
 from recipients.imports.mapping import ATTRIBUTE
 from recipients.models import (
     UNDER_WAY,
+    AttributeType,
     Blank,
     BlocklistEntry,
     Change,
@@ -302,6 +303,7 @@ def apply_change(claim: Claim) -> None:
             raise WaitAgain
         require(actor_of(change), account=change.account, permission=NEEDS[ChangeKind(change.kind)])
         _check_unlocked(change, group=group)
+        _check_types(change)
         if change.reactivate:
             _check_nobody_left(change)
         waits = not holds_sound_backup(change, group=group, job=claim.job)
@@ -380,6 +382,23 @@ def _missing_fields(change: Change) -> list[str]:
     told = [field.removeprefix(ATTRIBUTE) for field in change.fields if field.startswith(ATTRIBUTE)]
     brought = dict.fromkeys([*(wanted["name"] for wanted in change.new_attributes), *told])
     return [name for name in brought if name not in known]
+
+
+def field_types(change: Change) -> dict[str, str]:
+    """Of which types the fields are that the change writes values into, those that it makes among them."""
+    known = {
+        attribute.name: attribute.type for attribute in attributes_of(change.account, group=change.group)
+    }
+    told = {field["name"]: field["type"] for field in change.new_attributes} | known
+    return {name: type_ for name, type_ in told.items() if f"{ATTRIBUTE}{name}" in change.fields}
+
+
+def _check_types(change: Change) -> None:
+    """Values were checked for the fields' types of then; a text takes those of any other."""
+    now = field_types(change)
+    for name, then in change.preview.get("types", {}).items():
+        if now.get(name, then) not in (then, AttributeType.TEXT):
+            raise Refusal("change.type_changed", name=name, type_then=then, type_now=now[name])
 
 
 def _make_fields(change: Change, *, group: Group, missing: list[str]) -> None:

@@ -16,7 +16,7 @@ from backupsvc.errors import Refusal
 from backupsvc.jobs.models import Job
 from backupsvc.jobs.runner import Claim
 from recipients import uploads
-from recipients.actions.changes import WRITING, actor_of, lock_change, plan_of, seen
+from recipients.actions.changes import WRITING, actor_of, field_types, lock_change, plan_of, seen
 from recipients.actions.doubts import Noticed, doubts_of
 from recipients.actions.imports import refuse_signup_left_out, specs_of
 from recipients.actions.loading import Ended, Loading
@@ -150,6 +150,7 @@ def _preview(
         "duplicates": change.duplicates,
         "kept_safe_rows": [asdict(row) for row in safe],
         "doubts": [[doubt.code, dict(doubt.params)] for doubt in doubts],
+        "types": field_types(change),
         "staged_by": staged_by,
     }
 

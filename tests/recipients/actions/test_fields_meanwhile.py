@@ -17,7 +17,7 @@ from backups.models import Snapshot
 from backupsvc.accounts.models import AuditEntry
 from backupsvc.errors import Refusal
 from backupsvc.jobs.runner import drain
-from recipients.actions import attributes
+from recipients.actions import attributes, imports
 from recipients.actions.attributes import create_attribute, delete_attribute
 from recipients.actions.changes import confirm_change
 from recipients.actions.exports import export_group
@@ -292,3 +292,47 @@ def test_a_backup_comes_back_although_a_field_was_made_anew_in_another_case(
     ]
     assert values(group)["bob@example.com"] == {"city": "Bonn"}
     assert live_rows(lists, change.group)[0]["City"] == "Rome"
+
+
+def replaced_by_another(lists: Lists, *, type_: str) -> None:
+    for field in Attribute.objects.filter(name="fld"):
+        delete_attribute(field, actor=lists.actor)
+    create_attribute(lists.account, actor=lists.actor, name="fld", type=type_)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "is_fine"),
+    [("text", "number", False), ("number", "date", False), ("number", "text", True), ("date", "date", True)],
+)
+def test_values_checked_for_one_type_come_into_no_field_of_another(
+    lists: Lists, then: str, now: str, is_fine: bool
+) -> None:
+    group = lists.group("email\nanna@example.com\n")
+    create_attribute(lists.account, actor=lists.actor, name="fld", type=then)
+    cell = "2026-05-01" if then == "date" else "7"
+    change = lists.preview(f"email,fld\nanna@example.com,{cell}\n", into=group)
+    job = confirm_change(change, actor=lists.actor)
+    replaced_by_another(lists, type_=now)
+    drain(job)
+    change.refresh_from_db()
+    assert (change.state, change.error_code) == (
+        ("done", "") if is_fine else ("failed", "change.type_changed")
+    )
+    assert values(group) == {"anna@example.com": {"fld": cell} if is_fine else {}}
+
+
+def test_a_new_field_that_others_made_of_another_type_meanwhile_gets_no_unchecked_values(
+    lists: Lists,
+) -> None:
+    group = lists.group("email\nanna@example.com\n")
+    run = lists.draft("email,fld\nanna@example.com,seven\n", into=group)
+    mapping = {**run.mapping, "columns": ["email", "attribute:fld"], "new": [{"name": "fld", "type": "text"}]}
+    run = imports.set_mapping(run, actor=lists.actor, mapping=mapping)
+    drain(imports.stage(run, actor=lists.actor))
+    change = Change.objects.get(pk=run.pk)
+    job = confirm_change(change, actor=lists.actor)
+    create_attribute(lists.account, actor=lists.actor, name="fld", type="number")
+    drain(job)
+    change.refresh_from_db()
+    assert (change.state, change.error_code) == ("failed", "change.type_changed")
+    assert values(group) == {"anna@example.com": {}}
