@@ -187,7 +187,7 @@ def stage(run: Import, *, actor: Actor) -> Job:
 def needs_status(run: Import) -> bool:
     """Whether the file leaves open what new recipients become, in a mode that adds some."""
     return run.change.mode in (Mode.REFORM_AND_ADD, Mode.ADD_ONLY) and not maps.says_who_is_in(
-        maps.Mapping.from_json(run.mapping), headers=run.headers
+        maps.Mapping.from_json(run.mapping), headers=run.headers, samples=run.dialect.get("sample", [])
     )
 
 

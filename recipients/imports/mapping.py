@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, abc
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
@@ -150,12 +151,25 @@ def _take_by_meaning(
             take(index, ATTRIBUTE + name)
 
 
-def says_who_is_in(mapping: Mapping, *, headers: Sequence[str]) -> bool:
-    """Whether a file says of the others, too, what they are: a column of bounces or of those who left says
-    only who is out."""
-    told = zip(headers, mapping.columns, strict=False)
-    is_told = any(t == "status" and not (says_bounced(h) or says_out(h)) for h, t in told)
-    return is_told or "activated" in mapping.targets or any(name == "status" for name, _ in mapping.fixed)
+def says_who_is_in(mapping: Mapping, *, headers: Sequence[str], samples: Sequence[Sequence[str]]) -> bool:
+    """Whether a file leaves nobody's status open. A column of bounces says only who is out, so it has to say
+    it of everybody."""
+    if "activated" in mapping.targets or any(name == "status" for name, _ in mapping.fixed):
+        return True
+    columns = [index for index, target in enumerate(mapping.columns) if target == "status"]
+    return any(
+        not (says_bounced(headers[index]) or says_out(headers[index]))
+        or _are_all_out(index, header=headers[index], samples=samples)
+        for index in columns
+    )
+
+
+def _are_all_out(index: int, *, header: str, samples: Sequence[Sequence[str]]) -> bool:
+    parse = field_parser("status", header=header, style=LOOSE)
+    cells = _cells(index, samples=samples)
+    with suppress(Refusal):
+        return bool(cells) and len(cells) == len(samples) and None not in map(parse, cells)
+    return False
 
 
 def says_status(cells: Sequence[str]) -> bool:

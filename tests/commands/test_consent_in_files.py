@@ -127,6 +127,15 @@ def test_a_column_of_those_who_are_out_says_nothing_of_the_others(
     assert (done.code, active()) == (0, ["ann", "bob"])
 
 
+def test_nobody_is_asked_about_a_file_in_which_all_are_out(
+    run: Run, account: Account, csv_file: CsvFile
+) -> None:
+    file = csv_file(people("CLEAN_TIME", "2026-05-01", "2026-05-02 10:00:00", "2026-05-03"))
+    done = run("import_list", file, *INTO_NEWS)
+    assert (done.code, done.json["added"], active()) == (0, 3, [])
+    assert Recipient.objects.filter(bounced=None).count() == 0
+
+
 def test_what_the_preview_warns_of_is_told_when_the_import_is_done(
     run: Run, account: Account, csv_file: CsvFile
 ) -> None:
