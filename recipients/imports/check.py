@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from backupsvc.errors import Refusal
 from recipients.addresses import exact_address, parse_address
 from recipients.imports import mapping as maps
-from recipients.imports.columns import idea_of
+from recipients.imports.columns import idea_of, numbered
 from recipients.imports.fields import Parser, field_parser, safest
 from recipients.imports.records import Row, has_address
 from recipients.imports.spreadsheet_cells import UNCALCULATED
@@ -141,7 +141,7 @@ class RowCheck:
         return self._rejected(row, None, problem, is_out=self._may_say_out(row.cells))
 
     def _rejected(self, row: Row, index: int | None, problem: Refusal, *, is_out: bool) -> Rejected:
-        column = "" if index is None else (*self._headers[index : index + 1], f"Column {index + 1}")[0]
+        column = "" if index is None else (*self._headers[index : index + 1], numbered(index))[0]
         return Rejected(row.line, column, problem, row.cells, is_out)
 
     def _says_out(self, cells: list[str]) -> bool:

@@ -351,3 +351,8 @@ def type_of_new(header: str) -> str:
 def is_own_header(headers: Sequence[str]) -> bool:
     """Whether these are the columns of a file written by us."""
     return tuple(headers[: len(FIELDS)]) == FIELDS
+
+
+def numbered(index: int) -> str:
+    """What a column is called that the file gives no name."""
+    return f"Column {index + 1}"

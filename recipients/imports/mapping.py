@@ -18,6 +18,7 @@ from recipients.imports.columns import (
     is_own_header,
     meaning_of,
     normalized,
+    numbered,
     says_bounced,
     says_out,
     type_of_new,
@@ -128,7 +129,9 @@ def suggest(
         for index in range(len(headers)):
             if says_status(_cells(index, samples=samples)):
                 take(index, "status")
-    new = _new_attributes(headers, columns=columns, attributes=attributes) if create_missing else {}
+    new = {}
+    if create_missing:
+        new = _new_attributes(headers, columns=columns, samples=samples, attributes=attributes)
     for index, spec in new.items():
         columns[index] = ATTRIBUTE + spec.name
     return Mapping(columns=tuple(columns), new=tuple(new.values()))
@@ -249,13 +252,19 @@ def _address_share(index: int, *, samples: Sequence[Sequence[str]]) -> float:
 
 
 def _new_attributes(
-    headers: Sequence[str], *, columns: Sequence[str], attributes: Sequence[AttributeSpec]
+    headers: Sequence[str],
+    *,
+    columns: Sequence[str],
+    samples: Sequence[Sequence[str]],
+    attributes: Sequence[AttributeSpec],
 ) -> dict[int, AttributeSpec]:
     taken = {*FIELDS, *(spec.name.casefold() for spec in attributes)}
     new = {}
     for index, header in enumerate(headers):
         is_ours = header in (SAFE_MARKER, *REJECT_COLUMNS)
-        if not columns[index] and header.strip() and not is_ours:
+        # Spreadsheets write delimiters behind the last column for what was there once.
+        is_empty = header == numbered(index) and samples and not _cells(index, samples=samples)
+        if not columns[index] and header.strip() and not (is_ours or is_empty):
             name = _free_name(header, taken=taken)
             taken.add(name.casefold())
             new[index] = AttributeSpec(name, "text")

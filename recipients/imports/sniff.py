@@ -17,7 +17,7 @@ from typing import Any
 
 from backupsvc.errors import Refusal
 from recipients.imports.charset import Charset, detect, doubly_encoded
-from recipients.imports.columns import FIELDS, is_own_header
+from recipients.imports.columns import FIELDS, is_own_header, numbered
 from recipients.imports.dialect import MOST_COLUMNS, Dialect, corrected
 from recipients.imports.fit import Fit, best_fit, rows_in
 from recipients.imports.heading import names_in, names_of
@@ -291,7 +291,7 @@ def _sniffed(
     is_safe = SAFE_MARKER in plain
     if is_safe:
         names, data = plain, [[unescape_formula(cell) for cell in row] for row in data]
-    headers = [names[n] if n < known else f"Column {n + 1}" for n in range(dialect.columns)]
+    headers = [names[n] if n < known else numbered(n) for n in range(dialect.columns)]
     if not any(has_address(cell) for row in data for cell in row) and data:
         warnings = [*warnings, ("file.no_address_column", {})]
     return Sniffed(

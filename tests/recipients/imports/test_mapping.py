@@ -352,3 +352,15 @@ def test_a_mapping_can_be_stored() -> None:
     )
     assert Mapping.from_json(mapping.to_json()) == mapping
     assert mapping.targets == {"email", "attribute:Hat", "source"}
+
+
+def test_columns_without_a_name_and_without_cells_become_no_fields() -> None:
+    headers = ["Email", "Name", "Column 3", "Column 4"]
+    sample = [["a@x.com", "Ann", "", ""], ["b@x.com", "Bob", "", "vip"]]
+    mapping = suggest(headers, samples=sample, attributes=[], create_missing=True)
+    assert mapping.columns == ("email", "attribute:Name", "", "attribute:Column 4")
+    # A name is a wish, whatever stands below it.
+    named = suggest(
+        ["Email", "Name", "Note"], samples=[["a@x.com", "Ann", ""]], attributes=[], create_missing=True
+    )
+    assert named.columns[2] == "attribute:Note"
