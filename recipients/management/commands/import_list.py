@@ -15,6 +15,7 @@ from backupsvc.accounts.management.operator_command import STREAM, OperatorComma
 from backupsvc.accounts.models import Account
 from backupsvc.errors import NotFound, Refusal
 from backupsvc.jobs.models import Job
+from backupsvc.texts import readable
 from backupsvc.wording import say_code
 from recipients.access import find_group, is_group_id
 from recipients.actions import imports
@@ -144,7 +145,8 @@ def _add_reading(parser: ArgumentParser) -> None:
 def _name(text: str) -> str:
     if not text.strip():
         raise ArgumentTypeError("the name is missing")
-    return text
+    # Halves of characters cannot be stored, and no sheet is called so.
+    return readable(text)
 
 
 def _mark(text: str) -> str:
