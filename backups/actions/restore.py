@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import BinaryIO
 
 from django.db import transaction
@@ -16,6 +15,7 @@ from backupsvc.errors import NotFound, Refusal
 from backupsvc.jobs.models import Job, Queue
 from backupsvc.jobs.queue import enqueue
 from backupsvc.jobs.runner import Claim
+from recipients.actions.attributes import refuse_other_types
 from recipients.actions.changes import STAGE_JOBS, actor_of, change_failed, lock_change
 from recipients.actions.groups import check_name
 from recipients.actions.staging import digest_key_of, finish_staging
@@ -23,7 +23,6 @@ from recipients.bulk.engine import engine
 from recipients.imports.columns import FIELDS
 from recipients.models import (
     MOST_ATTRIBUTES,
-    AttributeType,
     Blank,
     Change,
     ChangeKind,
@@ -81,14 +80,16 @@ def plan_restore(
 
 def _has_no_rows_yet(group: Group | None) -> bool:
     """Whether the list is new, or a deleted one whose rows are gone."""
-    return group is None or not (group.is_live or group.recipients.exists())
+    return group is None or not (group.is_live or engine().holds_anybody(group.pk))
 
 
 def _record_change(
     snapshot: Snapshot, *, actor: Actor, group: Group | None, new_name: str, mode: str, manifest: Manifest
 ) -> Change:
     known = {attribute.name: attribute.type for attribute in attributes_of(snapshot.account, group=group)}
-    _refuse_other_types(manifest, known=known)
+    # Nobody looks at the values of a backup again.
+    told = {attribute.name: attribute.type for attribute in manifest.attributes}
+    refuse_other_types(told, known, code="restore.other_type")
     # Made anew in this list alone: bringing one list back must not change another.
     missing = [
         {"name": attribute.name, "type": attribute.type, "scope": "group"}
@@ -113,17 +114,6 @@ def _record_change(
         new_attributes=missing,
         source_group_id=snapshot.group_id,
     )
-
-
-def _refuse_other_types(manifest: Manifest, *, known: Mapping[str, str]) -> None:
-    """Raise Refusal where a field has another type by now: nobody looks at the values of a backup again.
-
-    A text holds the values of every type.
-    """
-    for attribute in manifest.attributes:
-        now = known.get(attribute.name, AttributeType.TEXT)
-        if now not in (AttributeType.TEXT, attribute.type):
-            raise Refusal("restore.other_type", name=attribute.name, type_then=attribute.type, type_now=now)
 
 
 def stage_restore(claim: Claim) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db import transaction
 from django.db.models import Q
@@ -119,6 +119,17 @@ def delete_attribute(attribute: Attribute, *, actor: Actor) -> None:
         type=attribute.type,
     )
     attribute.delete()
+
+
+def refuse_other_types(then: Mapping[str, str], now: Mapping[str, str], *, code: str) -> None:
+    """Raise Refusal(code) for a field, by its name, whose type is another now: values of then do not fit it.
+
+    A text holds the values of every type, and a field that is not there is made with its own.
+    """
+    for name, type_then in then.items():
+        type_now = now.get(name, type_then)
+        if type_now not in (type_then, AttributeType.TEXT):
+            raise Refusal(code, name=name, type_then=type_then, type_now=type_now)
 
 
 def _groups_with(attribute: Attribute) -> Iterable[Group]:

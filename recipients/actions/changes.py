@@ -22,7 +22,7 @@ from backupsvc.jobs.models import ENDED, Job, Queue
 from backupsvc.jobs.queue import enqueue, wait_for
 from backupsvc.jobs.runner import Claim, WaitAgain
 from recipients import uploads
-from recipients.actions.attributes import ensure_attribute, type_of_deleted
+from recipients.actions.attributes import ensure_attribute, refuse_other_types, type_of_deleted
 from recipients.actions.groups import (
     check_name,
     check_not_being_removed,
@@ -38,7 +38,6 @@ from recipients.imports.doubts import NAMING
 from recipients.imports.mapping import ATTRIBUTE
 from recipients.models import (
     UNDER_WAY,
-    AttributeType,
     Blank,
     BlocklistEntry,
     Change,
@@ -394,11 +393,8 @@ def field_types(change: Change) -> dict[str, str]:
 
 
 def _check_types(change: Change) -> None:
-    """Values were checked for the fields' types of then; a text takes those of any other."""
-    now = field_types(change)
-    for name, then in change.preview.get("types", {}).items():
-        if now.get(name, then) not in (then, AttributeType.TEXT):
-            raise Refusal("change.type_changed", name=name, type_then=then, type_now=now[name])
+    """Values were checked for the fields' types of then."""
+    refuse_other_types(change.preview.get("types", {}), field_types(change), code="change.type_changed")
 
 
 def _make_fields(change: Change, *, group: Group, missing: list[str]) -> None:

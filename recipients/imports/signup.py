@@ -55,11 +55,10 @@ class Listener:
     """
 
     def __init__(self, headers: Sequence[str]) -> None:
-        self.voices: dict[int, Voice] = {}
         self._judges: dict[int, Callable[[str], tuple[bool, bool]]] = {}
-        self._nameless = [index for index, header in enumerate(headers) if not _field(header)]
-        for index, header in enumerate(headers):
-            field = _field(header)
+        fields = [_field(header) for header in headers]
+        self._nameless = [index for index, field in enumerate(fields) if not field]
+        for index, (header, field) in enumerate(zip(headers, fields, strict=True)):
             if field in maps.SEVERAL:
                 self._judges[index] = lru_cache(maxsize=10_000)(partial(_judged, field, header))
             elif not field:

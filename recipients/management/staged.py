@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -122,7 +122,12 @@ def _tell_doubts(
     warnings = run.dialect.get("warnings", []) if run else []
     # The serious ones are among the preview's doubts.
     warnings = [(code, params) for code, params in warnings if code not in SERIOUS]
-    for code, params in [*doubts, *warnings]:
+    tell_all(command, [*doubts, *warnings])
+
+
+def tell_all(command: OperatorCommand, doubts: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Print doubts and warnings, each by its code and what its text names."""
+    for code, params in doubts:
         command.tell(f"{'Look at this' if code in SERIOUS else 'Note'}: {say_code(code, params)}")
 
 

@@ -16,13 +16,12 @@ from backupsvc.accounts.models import Account
 from backupsvc.errors import NotFound, Refusal
 from backupsvc.jobs.models import Job
 from backupsvc.texts import readable
-from backupsvc.wording import say_code
 from recipients.access import find_group, is_group_id
 from recipients.actions import imports
 from recipients.imports import mapping as maps
 from recipients.imports.dialect import ENCODINGS
 from recipients.imports.survey import COMMA, DAY, MONTH, POINT, Survey
-from recipients.management.staged import discarded_on_error, finish_staged, refused_change
+from recipients.management.staged import discarded_on_error, finish_staged, refused_change, tell_all
 from recipients.models import Blank, Change, ChangeKind, Group, Import, Mode, Status
 
 DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
@@ -115,8 +114,7 @@ class Command(OperatorCommand):
             )
             return imports.stage(run, actor=actor)
         except Refusal:
-            for code, params in run.dialect["warnings"]:
-                self.tell(f"Note: {say_code(code, params)}")
+            tell_all(self, run.dialect["warnings"])
             raise
 
     def refused(self, refusal: Refusal, options: dict[str, Any]) -> dict[str, Any]:
